@@ -1,0 +1,20 @@
+//! The words that the parts of the suite share.
+//!
+//! - [`rows`]: what one spreadsheet row becomes on the topic `fandom.rows`.
+//! - [`manifest`]: what ends a version of a file and makes its rows count.
+//! - [`rejects`]: what could not be read, on `fandom.rejects`.
+//! - [`keys`]: the record keys of these topics.
+//! - [`topics`]: names and settings of the topics.
+//! - [`identity`]: when two names mean the same creator, chatter or fan.
+//! - [`migrations`]: the schemas of the Postgres database.
+//!
+//! This crate depends on none of the others.
+
+pub mod documents;
+pub mod identity;
+pub mod keys;
+pub mod manifest;
+pub mod migrations;
+pub mod rejects;
+pub mod rows;
+pub mod topics;

@@ -1,0 +1,32 @@
+//! The schemas of the Postgres database, `views` and `app`, applied in order.
+
+use tokio_postgres::Client;
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// Brings the database to the newest schema; safe to call again, and from several processes at once.
+///
+/// # Errors
+/// When a migration fails, or the database has one that this program does not know.
+pub async fn run(client: &mut Client) -> Result<Vec<String>, MigrationError> {
+    client.batch_execute(&format!("select pg_advisory_lock({LOCK})")).await?;
+    let report = embedded::migrations::runner().set_migration_table_name("fandom_migrations").run_async(client).await;
+    client.batch_execute(&format!("select pg_advisory_unlock({LOCK})")).await?;
+    Ok(report?.applied_migrations().iter().map(ToString::to_string).collect())
+}
+
+/// The advisory lock that keeps two migrations apart.
+const LOCK: i64 = 0x0066_616e_646f_6d00;
+
+/// Why the database could not be migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The database did not answer as it should.
+    #[error("the database refused the lock for migrations")]
+    Database(#[from] tokio_postgres::Error),
+    /// A migration failed or is unknown.
+    #[error("a migration failed")]
+    Migration(#[from] refinery::Error),
+}

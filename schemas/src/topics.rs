@@ -1,0 +1,47 @@
+//! Names and settings of the topics.
+
+/// Rows and manifests: the source of truth.
+pub const ROWS: &str = "fandom.rows";
+/// Texts of messages, under the keys and on the partitions of their rows.
+pub const TEXTS: &str = "fandom.texts";
+/// The dead-letter topic.
+pub const REJECTS: &str = "fandom.rejects";
+
+/// Partitions of a new topic, unless set otherwise.
+pub const DEFAULT_PARTITIONS: u32 = 12;
+
+/// A topic that the suite needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: &'static str,
+    /// Its settings, as Kafka names them.
+    pub config: &'static [(&'static str, &'static str)],
+}
+
+const COMPACTED: &[(&str, &str)] = &[
+    ("cleanup.policy", "compact"),
+    ("retention.ms", "-1"),
+    ("retention.bytes", "-1"),
+    ("compression.type", "producer"),
+];
+const DEAD_LETTERS: &[(&str, &str)] = &[("cleanup.policy", "delete"), ("retention.ms", "2592000000")];
+
+/// Every topic of the suite.
+pub const TOPICS: [Topic; 3] = [
+    Topic { name: ROWS, config: COMPACTED },
+    Topic { name: TEXTS, config: COMPACTED },
+    Topic { name: REJECTS, config: DEAD_LETTERS },
+];
+
+/// Names of the record headers.
+pub mod header {
+    /// The kind of a record: a row's kind, or `manifest`.
+    pub const KIND: &str = "kind";
+    /// The version of the schema of the value.
+    pub const SCHEMA: &str = "schema";
+    /// The media type of the value.
+    pub const CONTENT_TYPE: &str = "content-type";
+    /// The media type of every value.
+    pub const JSON: &str = "application/json";
+}

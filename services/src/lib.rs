@@ -1,0 +1,15 @@
+//! How every part reaches what it stands on: its settings from the environment, Kafka, Postgres, logs.
+//!
+//! - [`env`]: reads settings, and reports all problems at once.
+//! - [`failpoints`]: where a test can end the process.
+//! - [`kafka`]: client configuration and topics.
+//! - [`postgres`]: connections, with TLS by `sslmode`, and which errors pass.
+//! - [`retry`]: waiting longer after each failure.
+//! - [`logs`]: structured logs.
+
+pub mod env;
+pub mod failpoints;
+pub mod kafka;
+pub mod logs;
+pub mod postgres;
+pub mod retry;
