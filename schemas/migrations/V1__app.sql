@@ -9,13 +9,14 @@ create table app.uploads (
     partition       integer not null,            -- of fandom.rows, chosen once
     state           text not null check (state in ('seen', 'publishing', 'live', 'failed', 'gone')),
     version         bigint,                      -- the newest version that was begun
-    live_version    bigint,                      -- the version that the last manifest named
+    live_version    bigint,                      -- the version whose rows count; none once it is gone
     live_rows       bigint,                      -- how many rows that version has
     begun           jsonb not null default '[]', -- versions begun since, each {"version", "ordinals"}: rows to take off the log
     size_bytes      bigint,
     modified_at     timestamptz,
     exported_at     timestamptz,
     sha256          text,                        -- of the content that `version` holds
+    reading         text,                        -- what that content was read with: zone, platform, reader; see the connectors
     rows_read       bigint,
     accepted        bigint,
     rejected        bigint,
