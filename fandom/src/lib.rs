@@ -1,1 +1,5 @@
-//! .
+//! The one command of Fandom Intelligence Suite.
+//!
+//! - [`local`]: servers for a machine that has none.
+
+pub mod local;

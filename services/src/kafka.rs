@@ -30,7 +30,7 @@ pub struct KafkaSettings {
 }
 
 const PREFIX: &str = "FANDOM_KAFKA_";
-const OWN: [&str; 2] = ["FANDOM_KAFKA_PARTITIONS", "FANDOM_KAFKA_REPLICATION"];
+const OWN: [&str; 3] = ["FANDOM_KAFKA_PARTITIONS", "FANDOM_KAFKA_REPLICATION", "FANDOM_KAFKA_JARS"];
 
 impl KafkaSettings {
     /// Reads the settings; notes problems in `env`.
