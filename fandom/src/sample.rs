@@ -4,11 +4,11 @@
 //! figures agree: a creator's statistics are the sums of the sales, and the employee report tells what the messages
 //! tell but for the differences that [`SampleSummary`] lists.
 //!
-//! - [`agency`], [`words`]: who there is, what they are called and say.
-//! - [`watches`], [`conversations`], [`sales`]: what happens, a third of a day at a time.
-//! - [`exports`], [`tallies`]: what is exported when, and the sums that reports tell.
-//! - [`message_dashboard`], [`sales_record`], [`employee_report`], [`creator_statistics`], [`chatter_template`]: the files.
-//! - [`book`], [`cells`], [`dice`]: bytes, forms of values, chance.
+//! - `agency`, `words`: who there is, what they are called and say.
+//! - `watches`, `conversations`, `sales`: what happens, a third of a day at a time.
+//! - `exports`, `tallies`: what is exported when, and the sums that reports tell.
+//! - `message_dashboard`, `sales_record`, `employee_report`, `creator_statistics`, `chatter_template`: the files.
+//! - `book`, `cells`, `dice`: bytes, forms of values, chance.
 
 mod agency;
 mod book;
@@ -169,7 +169,10 @@ impl SampleArgs {
 pub fn write(args: &SampleArgs) -> anyhow::Result<SampleSummary> {
     let SampleArgs { days, chatters, creators, fans, .. } = *args;
     ensure!(days > 0 && chatters > 0 && creators > 0, "a sample needs at least a day, a chatter and a creator");
-    ensure!(fans >= u32::from(creators), "{fans} fans are too few for {creators} creators; each needs one of their own");
+    ensure!(
+        fans >= u32::from(creators),
+        "{fans} fans are too few for {creators} creators; each needs one of their own"
+    );
     ensure!((1..=SHEET_ROWS).contains(&args.rows_per_file), "a file holds 1 to {SHEET_ROWS} rows");
     let agency = Agency::new(args.seed, &Size { creators, chatters, fans, days }, &args.tz, args.start)?;
     let folder = &args.out;
@@ -183,8 +186,7 @@ pub fn write(args: &SampleArgs) -> anyhow::Result<SampleSummary> {
         files.extend(message_dashboard::write(&agency, &watches, &exports, rows_per_file, folder)?);
     }
     use SampleKind::{Creators, Employees, Sales, Template};
-    let sales =
-        if args.wants(&[Sales, Employees, Creators]) { sales::sales(&agency, &watches) } else { Vec::new() };
+    let sales = if args.wants(&[Sales, Employees, Creators]) { sales::sales(&agency, &watches) } else { Vec::new() };
     if args.wants(&[Sales]) {
         files.extend(sales_record::write(&agency, &sales, rows_per_file, folder)?);
     }

@@ -178,7 +178,8 @@ impl Agency {
         }
         let (start, end) = (self.midnights[0], self.until);
         let later = dice.between(start, end);
-        let renamed = dice.chance(0.06).then(|| (later, format!("{nickname} {}", dice.pick(&["🌙", "2", "(new)", "II"]))));
+        let renamed =
+            dice.chance(0.06).then(|| (later, format!("{nickname} {}", dice.pick(&["🌙", "2", "(new)", "II"]))));
         let level = if dice.chance(0.4) { 0.0 } else { dice.pareto(1.1).min(90.0) };
         let (fate, turn) = (dice.unit(), dice.between(start, end));
         let mut creators = vec![u16::try_from(home).expect("creators are counted in u16")];

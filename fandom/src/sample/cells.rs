@@ -135,9 +135,18 @@ mod tests {
 
     #[test]
     fn values_have_the_forms_of_the_tools() {
-        assert_eq!((dollars(129_000), dollars(7), dollars(123_456_789)), ("$1,290.00".into(), "$0.07".into(), "$1,234,567.89".into()));
-        assert_eq!((reply_time(39), reply_time(52), reply_time(3930)), ("0m 39s".into(), "52s".into(), "1h 5m 30s".into()));
+        assert_eq!(
+            (dollars(129_000), dollars(7), dollars(123_456_789)),
+            ("$1,290.00".into(), "$0.07".into(), "$1,234,567.89".into())
+        );
+        assert_eq!(
+            (reply_time(39), reply_time(52), reply_time(3930)),
+            ("0m 39s".into(), "52s".into(), "1h 5m 30s".into())
+        );
         assert_eq!(date_and_time(date(2026, 3, 5).at(7, 0, 9, 0)), "2026-03-05 07:00:09");
-        assert_eq!((long_date(date(2026, 9, 6)), slashed_date(date(2026, 9, 6))), ("Sep 6, 2026".into(), "09/06/2026".into()));
+        assert_eq!(
+            (long_date(date(2026, 9, 6)), slashed_date(date(2026, 9, 6))),
+            ("Sep 6, 2026".into(), "09/06/2026".into())
+        );
     }
 }

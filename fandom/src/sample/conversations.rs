@@ -141,7 +141,15 @@ impl Stage<'_> {
                     let bought_at = if sells { self.unlock(fan, at, 0.25) } else { None };
                     let answers = None;
                     self.work.messages.push(Message {
-                        at, creator, chatter, fan, text, price_cents, bought_at, source, answers,
+                        at,
+                        creator,
+                        chatter,
+                        fan,
+                        text,
+                        price_cents,
+                        bought_at,
+                        source,
+                        answers,
                     });
                     left -= 1;
                 }
@@ -228,7 +236,8 @@ impl Stage<'_> {
         }
         let days_later = self.dice.chance(0.25);
         #[expect(clippy::cast_possible_truncation, reason = "seconds of some hours")]
-        let delay = if days_later { self.dice.between(86_400, 5 * 86_400) } else { 2 + self.dice.exponential(1300.0) as i64 };
+        let delay =
+            if days_later { self.dice.between(86_400, 5 * 86_400) } else { 2 + self.dice.exponential(1300.0) as i64 };
         (at + delay < self.agency.until).then_some(at + delay)
     }
 

@@ -96,7 +96,8 @@ impl Takings {
 
     fn sum(&self, basis: Basis, types: &[SaleType]) -> i64 {
         let place = usize::from(basis == Basis::Gross);
-        let cents = types.iter().filter_map(|sale_type| self.by_type.get(sale_type)).map(|sums| sums[place]).sum::<u64>();
+        let cents =
+            types.iter().filter_map(|sale_type| self.by_type.get(sale_type)).map(|sums| sums[place]).sum::<u64>();
         i64::try_from(cents).unwrap_or(i64::MAX)
     }
 

@@ -28,7 +28,11 @@ pub(super) fn write(
     let parts: Vec<&[Sale]> = if sales.is_empty() { vec![sales] } else { sales.rchunks(rows_per_file).collect() };
     let mut files = Vec::new();
     for (number, part) in (1..).zip(parts) {
-        let name = if number == 1 { format!("{AGENCY} sales record.xlsx") } else { format!("{AGENCY} sales record ({number}).xlsx") };
+        let name = if number == 1 {
+            format!("{AGENCY} sales record.xlsx")
+        } else {
+            format!("{AGENCY} sales record ({number}).xlsx")
+        };
         let mut dice = Dice::new(agency.seed, &name, 0);
         let mut book = Book::new(agency.exported_at() + 60)?;
         let headers = [

@@ -81,7 +81,8 @@ fn shift(agency: &Agency, day: u32, chatter: usize, from: i64, to: i64) -> Vec<D
     let creators = agency.creators.len();
     let parts = (1 + chatter % 2).max(creators.div_ceil(agency.chatters.len())).min(creators);
     let length = (to - from) / i64::try_from(parts).expect("creators are counted in u16");
-    let mut dice = Dice::new(agency.seed, "shift", (u64::from(day) << 20) + chatter as u64 + (to.cast_unsigned() << 40));
+    let mut dice =
+        Dice::new(agency.seed, "shift", (u64::from(day) << 20) + chatter as u64 + (to.cast_unsigned() << 40));
     let mut duties = Vec::with_capacity(parts);
     for part in 0..parts {
         let begin = from + length * i64::try_from(part).expect("creators are counted in u16");

@@ -6,8 +6,22 @@ pub(super) const AGENCY: &str = "Bluebird";
 pub(super) const CREATORS: &[&str] =
     &["Aurora", "Bianca", "Celeste", "Daria", "Estelle", "Freya", "Giulia", "Hana", "Inès", "Jade", "Kaia", "Livia"];
 pub(super) const CHATTERS: &[&str] = &[
-    "Ana", "Bojan", "Carmen", "Dejan", "Ema", "Filip", "Gorana", "Hugo", "Ivan Petrov", "Jelena", "Katya", "Lazar",
-    "Maja", "Nikola", "Olga", "Željko",
+    "Ana",
+    "Bojan",
+    "Carmen",
+    "Dejan",
+    "Ema",
+    "Filip",
+    "Gorana",
+    "Hugo",
+    "Ivan Petrov",
+    "Jelena",
+    "Katya",
+    "Lazar",
+    "Maja",
+    "Nikola",
+    "Olga",
+    "Željko",
 ];
 pub(super) const TEAMS: [&str; 3] = ["Night team", "Day team", "Evening team"];
 
@@ -16,17 +30,47 @@ const NICK_FIRST: &[&str] = &[
     "Crimson", "Nordic", "Hidden", "Lazy",
 ];
 const NICK_LAST: &[&str] = &[
-    "Bear", "Pilot", "Raven", "Coder", "Trucker", "Poet", "Falcon", "Gardener", "Wizard", "Otter", "Drummer",
-    "Fisher", "Chef", "Nomad", "Hawk",
+    "Bear", "Pilot", "Raven", "Coder", "Trucker", "Poet", "Falcon", "Gardener", "Wizard", "Otter", "Drummer", "Fisher",
+    "Chef", "Nomad", "Hawk",
 ];
 const NICK_ODD: &[&str] = &[
-    "Stefan (blue tick)", "Дмитрий", "山田さん", "🔥 Rico 🔥", "José María", "O'Hara & Co", "Big Ben :)", "(((Leo)))",
-    "محمد", "Zoë <3", "Łukasz 🍀", "no name", "Mr. \"T\"", "Κώστας",
+    "Stefan (blue tick)",
+    "Дмитрий",
+    "山田さん",
+    "🔥 Rico 🔥",
+    "José María",
+    "O'Hara & Co",
+    "Big Ben :)",
+    "(((Leo)))",
+    "محمد",
+    "Zoë <3",
+    "Łukasz 🍀",
+    "no name",
+    "Mr. \"T\"",
+    "Κώστας",
 ];
 
 const OPENINGS: &[&str] = &[
-    "hey", "hi", "hello there", "good evening", "good morning", "oh wow", "mmm", "guess who is back", "okay",
-    "between us", "sooo", "to be honest", "you know what", "aww", "haha", "listen", "wait", "finally", "psst", "well",
+    "hey",
+    "hi",
+    "hello there",
+    "good evening",
+    "good morning",
+    "oh wow",
+    "mmm",
+    "guess who is back",
+    "okay",
+    "between us",
+    "sooo",
+    "to be honest",
+    "you know what",
+    "aww",
+    "haha",
+    "listen",
+    "wait",
+    "finally",
+    "psst",
+    "well",
 ];
 const PET_NAMES: &[&str] = &["", " love", " darling", " handsome", " you", " sweetheart", " dear", " stranger"];
 const THOUGHTS: &[&str] = &[
@@ -67,10 +111,28 @@ const OFFERS: &[&str] = &[
     "unlock it and tell me what you think",
 ];
 const FAN_TEXTS: &[&str] = &[
-    "hey", "just got home from work", "how are you today?", "you look amazing", "haha you're funny", "maybe later",
-    "too expensive for me right now", "can't wait!", "tell me more", "what are you doing tonight?", "miss you & your voice",
-    "ok", "👀", "that was great, thank you", "do you have anything new?", "hvala", "bonne nuit", "I'm on my break",
-    "sorry, was asleep", "lol", "good morning ☀️", "you never answer <3",
+    "hey",
+    "just got home from work",
+    "how are you today?",
+    "you look amazing",
+    "haha you're funny",
+    "maybe later",
+    "too expensive for me right now",
+    "can't wait!",
+    "tell me more",
+    "what are you doing tonight?",
+    "miss you & your voice",
+    "ok",
+    "👀",
+    "that was great, thank you",
+    "do you have anything new?",
+    "hvala",
+    "bonne nuit",
+    "I'm on my break",
+    "sorry, was asleep",
+    "lol",
+    "good morning ☀️",
+    "you never answer <3",
 ];
 
 /// How a text stands in its cell.
@@ -211,7 +273,9 @@ mod tests {
                     _ => {}
                 }
             }
-            for (entity, letter) in [("&lt;", "<"), ("&gt;", ">"), ("&#x27;", "'"), ("&nbsp;", "\u{a0}"), ("&amp;", "&")] {
+            for (entity, letter) in
+                [("&lt;", "<"), ("&gt;", ">"), ("&#x27;", "'"), ("&nbsp;", "\u{a0}"), ("&amp;", "&")]
+            {
                 plain = plain.replace(entity, letter);
             }
             assert_eq!(text.characters(), plain.chars().count() as u64, "{}", text.markup());
