@@ -53,6 +53,7 @@ impl Kind {
 /// A row of any kind. Serializes as the row itself, whose `kind` tells which it is.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "rows are streamed one at a time, and most are the largest")]
 pub enum Row<'a> {
     /// See [`Message`].
     Message(Message<'a>),

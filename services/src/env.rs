@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 /// The environment, and the problems found while reading settings from it.
 pub struct Env {
-    lookup: Box<dyn Fn(&str) -> Option<String>>,
     all: Vec<(String, String)>,
     problems: Vec<Problem>,
 }
@@ -46,14 +45,13 @@ impl Env {
 
     /// An environment of these variables alone.
     pub fn from_pairs(all: Vec<(String, String)>) -> Env {
-        let pairs = all.clone();
-        let lookup = move |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
-        Env { lookup: Box::new(lookup), all, problems: Vec::new() }
+        Env { all, problems: Vec::new() }
     }
 
     /// The value of a variable; set but blank counts as not set.
     pub fn text(&self, variable: &str) -> Option<String> {
-        (self.lookup)(variable).filter(|value| !value.trim().is_empty())
+        let set = self.all.iter().find(|(name, _)| name == variable);
+        set.map(|(_, value)| value.clone()).filter(|value| !value.trim().is_empty())
     }
 
     /// Every variable with this prefix, and its value.

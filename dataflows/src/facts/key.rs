@@ -1,0 +1,124 @@
+//! Natural keys (METRICS.md §2), hashed to 128 bits.
+//!
+//! A key leaves out what can change between two exports of the same thing. Rows of equal key within one sheet are
+//! numbered in the order in which they stand, and the number is part of the key.
+
+use fandom_schemas::rows::{Basis, Granularity};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_128_with_seed};
+
+/// 128 bits of XXH3 over a natural key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key(pub [u64; 2]);
+
+impl Key {
+    /// The key of the row that stands `occurrence` equal rows (0-based) after the first in its sheet.
+    pub fn occurrence(self, occurrence: u32) -> Key {
+        if occurrence == 0 {
+            return self;
+        }
+        let bytes: Vec<u8> = self.0.iter().flat_map(|half| half.to_le_bytes()).collect();
+        Key::from_bits(xxh3_128_with_seed(&bytes, u64::from(occurrence)))
+    }
+
+    /// Where the key's worker is found.
+    pub fn route(&self) -> u64 {
+        self.0[0]
+    }
+
+    fn from_bits(bits: u128) -> Key {
+        Key([(bits >> 64) as u64, bits as u64])
+    }
+}
+
+/// Hashes the parts of a natural key, each with its length or in a fixed width, so that no two lists of parts run together.
+struct Parts(Xxh3Default);
+
+impl Parts {
+    fn of(kind: u8) -> Parts {
+        let mut hasher = Xxh3Default::new();
+        hasher.update(&[kind]);
+        Parts(hasher)
+    }
+
+    fn number(mut self, number: u64) -> Parts {
+        self.0.update(&number.to_le_bytes());
+        self
+    }
+
+    fn signed(self, number: i64) -> Parts {
+        self.number(number.cast_unsigned())
+    }
+
+    fn text(self, text: &str) -> Parts {
+        let mut parts = self.number(text.len() as u64);
+        parts.0.update(text.as_bytes());
+        parts
+    }
+
+    fn key(self) -> Key {
+        Key::from_bits(self.0.digest128())
+    }
+}
+
+impl super::Message {
+    /// The natural key of a message, of which source and text are not in the fact.
+    pub fn key(&self, source: &str, text_hash: &str) -> Key {
+        Parts::of(b'm')
+            .number(self.creator)
+            .number(self.chatter)
+            .number(self.fan)
+            .signed(self.sent_at)
+            .signed(self.price_cents)
+            .text(source)
+            .text(text_hash)
+            .key()
+    }
+}
+
+impl super::Sale {
+    /// The natural key of a sale.
+    pub fn key(&self) -> Key {
+        Parts::of(b's')
+            .signed(self.sold_at)
+            .number(self.chatter)
+            .number(self.creator)
+            .number(self.fan.unwrap_or(0))
+            .text(&self.sale_type)
+            .signed(self.gross_cents)
+            .signed(self.net_cents)
+            .key()
+    }
+}
+
+impl super::Period {
+    /// The natural key of an employee's period: `start` and `end` are its ends, in seconds since the Unix epoch.
+    pub fn key(&self, start: i64, end: i64) -> Key {
+        let granularity = match self.granularity {
+            Granularity::ByEmployee => 0,
+            Granularity::ByTimeAndEmployee => 1,
+            Granularity::DetailedBreakdown => 2,
+        };
+        let parts = Parts::of(b'p').number(granularity).number(self.chatter).number(self.creators.len() as u64);
+        self.creators.iter().fold(parts, |parts, creator| parts.number(*creator)).signed(start).signed(end).key()
+    }
+}
+
+impl super::CreatorReport {
+    /// The natural key of a creator's reported day or period.
+    pub fn key(&self) -> Key {
+        let basis = match self.basis {
+            Basis::Net => 0,
+            Basis::Gross => 1,
+        };
+        let days = Parts::of(b'c').number(self.creator).signed(self.first_day.into()).signed(self.last_day.into());
+        days.number(basis).key()
+    }
+}
+
+impl super::TemplateDay {
+    /// The natural key of a day in the agency's template.
+    pub fn key(&self) -> Key {
+        Parts::of(b't').number(self.chatter).signed(self.day.into()).key()
+    }
+}

@@ -1,0 +1,213 @@
+//! The partitions of a worker, read in order from the start of the log.
+//!
+//! Partitions are assigned by hand: consumer groups decide nothing. Offsets are never committed to Kafka; how far the
+//! log has been read is committed with the views.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fandom_schemas::topics::{ROWS, header};
+use fandom_services::kafka::KafkaSettings;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+/// How long to wait for a broker's answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why the log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The broker did not answer as it should.
+    #[error("the broker could not be asked for fandom.rows")]
+    Kafka(#[from] KafkaError),
+    /// There is no such topic.
+    #[error("the topic fandom.rows is missing; run `fandom topics`")]
+    NoTopic,
+    /// The log is shorter than what the views were made of.
+    #[error(
+        "partition {partition} of fandom.rows ends at offset {end}, before offset {bound} that the views already hold: \
+         the topic was made anew; restore it, or start over with empty views (`update views.progress set bindings = '{{}}'`)"
+    )]
+    Truncated {
+        /// The partition.
+        partition: u32,
+        /// Its end.
+        end: i64,
+        /// The next offset to read, according to the views.
+        bound: i64,
+    },
+}
+
+/// The end of every partition of the log.
+pub type Ends = BTreeMap<u32, i64>;
+
+/// Asks the broker for the log's ends.
+///
+/// # Errors
+/// When it cannot be reached, or the topic is missing.
+pub fn ends(kafka: &KafkaSettings) -> Result<Ends, ReadError> {
+    let consumer = consumer(kafka)?;
+    let metadata = consumer.fetch_metadata(Some(ROWS), PATIENCE)?;
+    let topic = metadata.topics().iter().find(|topic| topic.name() == ROWS).ok_or(ReadError::NoTopic)?;
+    if topic.partitions().is_empty() {
+        return Err(ReadError::NoTopic);
+    }
+    let mut ends = Ends::new();
+    for partition in topic.partitions() {
+        let (_, end) = consumer.fetch_watermarks(ROWS, partition.id(), PATIENCE)?;
+        ends.insert(partition.id().cast_unsigned(), end);
+    }
+    Ok(ends)
+}
+
+/// Whether the log still holds all that the views were made of.
+///
+/// # Errors
+/// The first partition that is shorter.
+pub fn check_bindings(ends: &Ends, bindings: &BTreeMap<u32, i64>) -> Result<(), ReadError> {
+    for (&partition, &bound) in bindings {
+        let end = ends.get(&partition).copied().unwrap_or(0);
+        if end < bound {
+            return Err(ReadError::Truncated { partition, end, bound });
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "this module reads the log for all others")]
+fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer, KafkaError> {
+    kafka
+        .client()
+        .set("group.id", "fandom-dataflow")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "error")
+        .set("fetch.wait.max.ms", "100")
+        .set("fetch.error.backoff.ms", "50")
+        .set("queued.min.messages", "200000")
+        .set("queued.max.messages.kbytes", "65536")
+        .set("check.crcs", "true")
+        .create()
+}
+
+/// The partitions of a worker.
+pub struct Reader {
+    consumer: BaseConsumer,
+    partitions: BTreeMap<u32, Position>,
+    broken: bool,
+}
+
+struct Position {
+    next: i64,
+    told: i64,
+    /// Where the partition ended when the job started.
+    due: i64,
+    reached: bool,
+}
+
+/// What came of a look at the log.
+pub enum Polled<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// Something that is no record; there may be more.
+    Other,
+    /// Nothing within the time.
+    Nothing,
+}
+
+/// A record of the log.
+pub struct Record<'a> {
+    message: BorrowedMessage<'a>,
+}
+
+impl Record<'_> {
+    /// The key, where it is text.
+    pub fn key(&self) -> Option<&str> {
+        self.message.key().and_then(|key| std::str::from_utf8(key).ok())
+    }
+
+    /// The value; none of a tombstone.
+    pub fn value(&self) -> Option<&[u8]> {
+        self.message.payload()
+    }
+
+    /// The kind, as the header has it.
+    pub fn kind(&self) -> Option<&str> {
+        let headers = self.message.headers()?;
+        let value = headers.iter().find(|header| header.key == header::KIND)?.value?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> (i32, i64) {
+        (self.message.partition(), self.message.offset())
+    }
+}
+
+impl Reader {
+    /// Reads those partitions that fall to this worker.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn new(kafka: &KafkaSettings, ends: &Ends, worker: usize, workers: usize) -> Result<Reader, KafkaError> {
+        let consumer = consumer(kafka)?;
+        let mut assignment = TopicPartitionList::new();
+        let mut partitions = BTreeMap::new();
+        for (&partition, &due) in ends.iter().filter(|(partition, _)| **partition as usize % workers == worker) {
+            assignment.add_partition_offset(ROWS, partition.cast_signed(), Offset::Beginning)?;
+            partitions.insert(partition, Position { next: 0, told: 0, due, reached: due == 0 });
+        }
+        consumer.assign(&assignment)?;
+        Ok(Reader { consumer, partitions, broken: false })
+    }
+
+    /// Looks for the next record, at most so long.
+    pub fn poll(&mut self, wait: Duration) -> Polled<'_> {
+        match self.consumer.poll(wait) {
+            None => Polled::Nothing,
+            Some(Ok(message)) => {
+                if let Some(position) = self.partitions.get_mut(&message.partition().cast_unsigned()) {
+                    position.next = message.offset() + 1;
+                    position.reached |= position.next >= position.due;
+                }
+                if self.broken {
+                    self.broken = false;
+                    tracing::info!("broker is back");
+                }
+                Polled::Record(Record { message })
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                if let Some(position) = self.partitions.get_mut(&partition.cast_unsigned()) {
+                    position.reached = true;
+                    position.next = position.next.max(position.due);
+                }
+                Polled::Other
+            }
+            Some(Err(error)) => {
+                if !self.broken {
+                    self.broken = true;
+                    let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+                    tracing::warn!(%error, ?code, "broker was lost; waiting for it");
+                }
+                Polled::Other
+            }
+        }
+    }
+
+    /// Whether every partition has been read up to where it ended when the job started.
+    pub fn reached(&self) -> bool {
+        self.partitions.values().all(|position| position.reached)
+    }
+
+    /// The next offsets that have moved since this was last asked.
+    pub fn moved(&mut self) -> impl Iterator<Item = (u32, i64)> + '_ {
+        let moved = self.partitions.iter_mut().filter(|(_, position)| position.told != position.next);
+        moved.map(|(partition, position)| {
+            position.told = position.next;
+            (*partition, position.next)
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! Settings of the dataflow.
+
+use std::time::Duration;
+
+use fandom_services::env::Env;
+use jiff::tz::TimeZone;
+
+/// What the figures depend on, and how the job runs.
+///
+/// - `FANDOM_WORKERS`: worker threads (1).
+/// - `FANDOM_REPORTING_TZ`: the IANA zone in which hours, days, weeks and months are cut (`UTC`).
+/// - `FANDOM_AS_OF`: `today`, or `data` for the last day that any row carries (`today`).
+/// - `FANDOM_MASS_SOURCES`: a message is mass when its source contains one of these words (`mass,welcome,automat`).
+/// - `FANDOM_WHALE_CENTS`, `FANDOM_REGULAR_CENTS`: least spend of these classes (100000 and 10000).
+/// - `FANDOM_EPOCH_MS`: how often a change reaches the views at most, when there is little to do (2).
+/// - `FANDOM_MAX_ROWS_IN_FLIGHT`: rows read from Kafka whose effect is not yet in Postgres, at most (400000).
+#[derive(Clone, Debug)]
+pub struct DataflowSettings {
+    /// Worker threads.
+    pub workers: usize,
+    /// Where hours, days, weeks and months are cut.
+    pub reporting_tz: TimeZone,
+    /// Up to when "days since" are counted.
+    pub as_of: AsOf,
+    /// Words, in lower case, of which the source of a mass message contains one.
+    pub mass_sources: Vec<String>,
+    /// Least spend of a whale, in cents.
+    pub whale_cents: i64,
+    /// Least spend of a regular, in cents.
+    pub regular_cents: i64,
+    /// Least length of an epoch.
+    pub epoch: Duration,
+    /// Bound of the rows read and not yet committed.
+    pub max_rows_in_flight: usize,
+}
+
+/// Up to when "days since" are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    /// Today in the reporting zone.
+    Today,
+    /// The last day that any row carries.
+    Data,
+}
+
+impl DataflowSettings {
+    /// Reads the settings; notes problems in `env`.
+    pub fn from_env(env: &mut Env) -> DataflowSettings {
+        let positive = |text: &str| text.parse().ok().filter(|&number: &usize| number > 0);
+        let workers = env.checked("FANDOM_WORKERS", 1, "a number of threads", positive);
+        let reporting_tz =
+            env.checked("FANDOM_REPORTING_TZ", TimeZone::UTC, "an IANA time zone", |text| TimeZone::get(text).ok());
+        let as_of = env.checked("FANDOM_AS_OF", AsOf::Today, "today or data", |text| match text {
+            "today" => Some(AsOf::Today),
+            "data" => Some(AsOf::Data),
+            _ => None,
+        });
+        let words = env.text("FANDOM_MASS_SOURCES").unwrap_or_else(|| "mass,welcome,automat".to_owned());
+        let mass_sources =
+            words.split(',').map(|word| word.trim().to_lowercase()).filter(|word| !word.is_empty()).collect();
+        let whale_cents = env.parsed("FANDOM_WHALE_CENTS", 100_000, "a number of cents");
+        let regular_cents = env.parsed("FANDOM_REGULAR_CENTS", 10_000, "a number of cents");
+        let epoch = Duration::from_millis(env.parsed("FANDOM_EPOCH_MS", 2, "a number of milliseconds"));
+        let max_rows_in_flight = env.checked("FANDOM_MAX_ROWS_IN_FLIGHT", 400_000, "a number of rows", positive);
+        DataflowSettings {
+            workers,
+            reporting_tz,
+            as_of,
+            mass_sources,
+            whale_cents,
+            regular_cents,
+            epoch,
+            max_rows_in_flight,
+        }
+    }
+}

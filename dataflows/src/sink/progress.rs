@@ -1,0 +1,85 @@
+//! Where the views stand: the row `views.progress`, and the right to write it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
+use tokio_postgres::types::Json;
+
+use super::table::Table;
+use super::writer::SinkError;
+use crate::runtime::Epoch;
+
+/// The layout of the row that this program writes. A newer one is refused.
+const LAYOUT: i32 = 1;
+
+/// By partition of `fandom.rows`: the next offset to read.
+pub type Bindings = BTreeMap<u32, i64>;
+
+/// What is stored of a view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// How many rows its table has.
+    pub rows: i64,
+    /// The wrapping sum of their checksums.
+    pub checksum: i64,
+    /// The epoch of its last change.
+    pub epoch: Epoch,
+}
+
+/// Where the views stand.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Of the writer: an older one cannot commit.
+    pub generation: i64,
+    /// The last epoch that is in the views.
+    pub epoch: Epoch,
+    /// How far the log had been read.
+    pub bindings: Bindings,
+    /// What is stored, by view.
+    pub views: BTreeMap<String, Stored>,
+}
+
+/// Takes the right to write the views; whoever had it cannot commit any more.
+///
+/// # Errors
+/// When the database cannot be asked, or its views were written by a newer program.
+pub async fn claim(client: &Client) -> Result<Progress, SinkError> {
+    let claimed =
+        "update views.progress set generation = generation + 1 returning generation, epoch, bindings, views, version";
+    let row = client.query_one(claimed, &[]).await?;
+    let layout: i32 = row.get(4);
+    if layout > LAYOUT {
+        return Err(SinkError::TooNew { layout, known: LAYOUT });
+    }
+    let Json(bindings): Json<Bindings> = row.get(2);
+    let Json(views): Json<BTreeMap<String, Stored>> = row.get(3);
+    Ok(Progress { generation: row.get(0), epoch: row.get::<_, i64>(1).cast_unsigned(), bindings, views })
+}
+
+/// Whether the tables have the columns that the views fill.
+///
+/// # Errors
+/// The first table that does not fit, and in what.
+pub async fn check_tables(client: &Client, tables: &[&Table]) -> Result<(), SinkError> {
+    let columns =
+        "select column_name, udt_name from information_schema.columns where table_schema = 'views' and table_name = $1";
+    for table in tables {
+        let there: BTreeMap<String, String> =
+            client.query(columns, &[&table.name]).await?.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let labels = table.labels.iter().flat_map(|label| label.columns.iter().map(|name| (*name, "text")));
+        for (name, wanted) in table.columns.iter().map(|column| (column.name, column.of.udt_name())).chain(labels) {
+            let found = there.get(name).map(String::as_str);
+            let fits = found == Some(wanted) || (wanted == "int8" && found == Some("int4"));
+            if !fits {
+                return Err(SinkError::TableMismatch {
+                    table: table.name,
+                    column: name,
+                    wanted,
+                    found: found.unwrap_or("nothing").to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

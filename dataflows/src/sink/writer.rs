@@ -1,0 +1,435 @@
+//! The thread that commits batches.
+//!
+//! ```text
+//!  batch ──▶ begin ─▶ fence ─▶ tables of names ─▶ names beside ids ─▶ other tables ─▶ progress, notify ─▶ commit
+//!    ▲                                                                                                     │
+//!    └──── again, on a new connection, when the connection was lost and the epoch is not in the database ◀─┘
+//! ```
+//!
+//! Invariants
+//! 1. A batch is committed once: after a lost connection, the epoch in the database tells whether it was.
+//! 2. A writer that another one has followed commits nothing more.
+//! 3. Rows, bindings, counts and checksums change in one transaction.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use fandom_services::failpoints;
+use fandom_services::postgres::{PostgresSettings, cause, is_transient};
+use fandom_services::retry::Backoff;
+use timely::scheduling::SyncActivator;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{Json, ToSql};
+use tokio_postgres::{Client, Statement, Transaction};
+
+use super::collect::{Batch, Delta};
+use super::hydrate;
+use super::progress::{self, Progress, Stored};
+use super::statements::{Statements, relabel};
+use super::table::{Datum, Row, Table};
+use crate::runtime::Epoch;
+use crate::status::Status;
+
+/// Why the views cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The database did not answer as it should.
+    #[error("the database refused a statement of the views")]
+    Postgres(#[from] tokio_postgres::Error),
+    /// Another writer has taken over.
+    #[error("another dataflow has taken over these views (generation {theirs}, ours is {ours}); stop one of the two")]
+    Fenced {
+        /// The generation of this writer.
+        ours: i64,
+        /// The generation in the database.
+        theirs: i64,
+    },
+    /// The views were written by a newer program.
+    #[error("the views were written by a newer program (layout {layout}, this one knows {known}); start that one")]
+    TooNew {
+        /// The layout in the database.
+        layout: i32,
+        /// The newest layout that this program knows.
+        known: i32,
+    },
+    /// A table is not what a view needs.
+    #[error("views.{table}.{column} is {found}, but must be {wanted}; run `fandom migrate`")]
+    TableMismatch {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The type that is needed.
+        wanted: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// A view has two rows of one key.
+    #[error("the view {view} has {count} rows of one key, which is a defect of its definition")]
+    Multiplicity {
+        /// The view.
+        view: &'static str,
+        /// How many rows.
+        count: isize,
+    },
+}
+
+/// Batches of more rows than this travel by COPY.
+const COPY_FROM: usize = 1_000;
+/// How often the status is refreshed.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Writes the views. See the module.
+pub struct Writer {
+    postgres: PostgresSettings,
+    client: Client,
+    progress: Progress,
+    status: Arc<Status>,
+    tables: Vec<TableWriter>,
+}
+
+struct TableWriter {
+    table: &'static Table,
+    statements: Statements,
+    prepared: Option<(Statement, Statement)>,
+    batch_made: bool,
+}
+
+/// The writer's ends of its channels.
+pub struct ToCollect {
+    /// Batches to commit.
+    pub batches: Receiver<Batch>,
+    /// Where to tell the epochs that were committed.
+    pub committed: Sender<Epoch>,
+    /// Where the operator that collects leaves how to wake it.
+    pub activator: Receiver<SyncActivator>,
+}
+
+impl Writer {
+    /// Takes the right to write, and checks the tables.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or does not fit.
+    pub async fn claim(
+        postgres: PostgresSettings,
+        tables: &[&'static Table],
+        status: Arc<Status>,
+    ) -> Result<Writer, SinkError> {
+        let client = postgres.connect().await?;
+        progress::check_tables(&client, tables).await?;
+        let progress = progress::claim(&client).await?;
+        let tables = tables
+            .iter()
+            .map(|table| TableWriter { table, statements: Statements::of(table), prepared: None, batch_made: false })
+            .collect();
+        Ok(Writer { postgres, client, progress, status, tables })
+    }
+
+    /// Where the views stood when the right was taken.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Commits batches until the collecting side is gone.
+    ///
+    /// # Errors
+    /// When going on is of no use: the writer is fenced off, or the database refuses for good.
+    pub async fn run(mut self, channels: ToCollect) -> Result<(), SinkError> {
+        let mut activator = None;
+        let mut beat = Instant::now() - HEARTBEAT;
+        loop {
+            if beat.elapsed() >= HEARTBEAT {
+                beat = Instant::now();
+                self.heartbeat().await;
+            }
+            let batch = match channels.batches.recv_timeout(HEARTBEAT.saturating_sub(beat.elapsed())) {
+                Ok(batch) => batch,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let began = Instant::now();
+            let (epoch, rows, whole) = (batch.epoch, batch.rows.len(), batch.whole);
+            self.commit(batch).await?;
+            metrics::histogram!("fandom_sink_commit_seconds").record(began.elapsed().as_secs_f64());
+            if whole {
+                tracing::info!(epoch, rows, duration_ms = began.elapsed().as_millis() as u64, "views are live");
+                self.status.set_live();
+                beat = Instant::now() - HEARTBEAT;
+            }
+            if channels.committed.send(epoch).is_err() {
+                break;
+            }
+            activator = activator.or_else(|| channels.activator.recv().ok());
+            if let Some(activator) = &activator {
+                // The worker is gone when it stops; then nobody waits.
+                let _: Result<(), _> = activator.activate();
+            }
+        }
+        let stopped = "update views.status set state = 'stopped', heartbeat_at = now()";
+        // The views are whole without it.
+        let _ = self.client.execute(stopped, &[]).await;
+        Ok(())
+    }
+
+    async fn commit(&mut self, mut batch: Batch) -> Result<(), SinkError> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.try_commit(&mut batch).await {
+                Ok(()) => return Ok(()),
+                Err(SinkError::Postgres(error)) if is_transient(&error) => {
+                    tracing::warn!(epoch = batch.epoch, error = %cause(&error), "database was lost while committing; waiting for it");
+                    metrics::counter!("fandom_sink_retries_total").increment(1);
+                    loop {
+                        tokio::time::sleep(backoff.next_wait()).await;
+                        match self.reconnect().await {
+                            Ok(epoch) if epoch == batch.epoch => return Ok(()),
+                            Ok(_) => break,
+                            Err(SinkError::Postgres(error)) if is_transient(&error) => {}
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    tracing::info!(epoch = batch.epoch, "database is back");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Connects anew; returns the epoch in the database.
+    async fn reconnect(&mut self) -> Result<Epoch, SinkError> {
+        self.client = self.postgres.connect().await?;
+        for table in &mut self.tables {
+            table.prepared = None;
+            table.batch_made = false;
+        }
+        let row = self.client.query_one("select generation, epoch from views.progress", &[]).await?;
+        self.check_generation(row.get(0))?;
+        let epoch = row.get::<_, i64>(1).cast_unsigned();
+        if epoch > self.progress.epoch {
+            // The commit whose answer was lost had succeeded.
+            self.progress.views = self.stored_views().await?;
+            self.progress.epoch = epoch;
+        }
+        Ok(epoch)
+    }
+
+    async fn stored_views(&self) -> Result<BTreeMap<String, Stored>, SinkError> {
+        let row = self.client.query_one("select views from views.progress", &[]).await?;
+        let Json(views) = row.get(0);
+        Ok(views)
+    }
+
+    fn check_generation(&self, theirs: i64) -> Result<(), SinkError> {
+        let ours = self.progress.generation;
+        if theirs == ours { Ok(()) } else { Err(SinkError::Fenced { ours, theirs }) }
+    }
+
+    async fn try_commit(&mut self, batch: &mut Batch) -> Result<(), SinkError> {
+        let mut views = self.progress.views.clone();
+        if batch.whole {
+            // Done once: what is left then is a difference, whatever becomes of the transaction.
+            batch.rows = self.against_stored(std::mem::take(&mut batch.rows)).await?;
+            batch.whole = false;
+        }
+        for table in &mut self.tables {
+            table.prepare(&self.client, batch).await?;
+        }
+        let transaction = self.client.transaction().await?;
+        let fence = transaction.query_one("select generation from views.progress for update", &[]).await?;
+        let theirs = fence.get(0);
+        if theirs != self.progress.generation {
+            return Err(SinkError::Fenced { ours: self.progress.generation, theirs });
+        }
+        let mut renamed: Vec<(&'static str, Vec<i64>)> = Vec::new();
+        for (view, rows) in by_view(&batch.rows) {
+            let writer = &self.tables[usize::from(view)];
+            let changes = KeyChanges::of(writer.table, rows)?;
+            if view_is_names(writer.table) && !changes.replaced.is_empty() {
+                renamed.push((writer.table.name, changes.replaced.clone()));
+            }
+            writer.write(&transaction, &changes).await?;
+            let stored = views.entry(writer.table.name.to_owned()).or_default();
+            stored.epoch = batch.epoch;
+            for ((_, row), diff) in rows {
+                let times = *diff as i64;
+                stored.rows += times;
+                stored.checksum = stored.checksum.wrapping_add(row.checksum().cast_signed().wrapping_mul(times));
+            }
+        }
+        for (names, ids) in &renamed {
+            for writer in &self.tables {
+                for label in writer.table.labels.iter().filter(|label| label.from == *names) {
+                    let relabelled = transaction.execute(&relabel(writer.table, label), &[ids]).await?;
+                    if relabelled > 0 {
+                        views.entry(writer.table.name.to_owned()).or_default().epoch = batch.epoch;
+                    }
+                }
+            }
+        }
+        let epoch = batch.epoch.cast_signed();
+        let moved = "update views.progress set epoch = $1, committed_at = clock_timestamp(), bindings = $2, views = $3";
+        transaction.execute(moved, &[&epoch, &Json(&batch.bindings), &Json(&views)]).await?;
+        transaction.execute("select pg_notify('fandom_epoch', $1)", &[&epoch.to_string()]).await?;
+        failpoints::pass("sink.before_commit");
+        transaction.commit().await?;
+        failpoints::pass("sink.after_commit");
+        self.progress.views = views;
+        self.progress.epoch = batch.epoch;
+        metrics::counter!("fandom_sink_rows_total").increment(batch.rows.len() as u64);
+        Ok(())
+    }
+
+    /// What differs between the whole state and what is stored.
+    async fn against_stored(&self, whole: Vec<Delta>) -> Result<Vec<Delta>, SinkError> {
+        let mut desired: Vec<Vec<Row>> = self.tables.iter().map(|_| Vec::new()).collect();
+        for ((view, row), count) in whole {
+            let table = self.tables[usize::from(view)].table;
+            if count != 1 {
+                return Err(SinkError::Multiplicity { view: table.name, count });
+            }
+            desired[usize::from(view)].push(row);
+        }
+        let mut changes = Vec::new();
+        for (view, (writer, rows)) in self.tables.iter().zip(desired).enumerate() {
+            let stored = self.progress.views.get(writer.table.name).copied().unwrap_or_default();
+            let sum = rows.iter().fold(0i64, |sum, row| sum.wrapping_add(row.checksum().cast_signed()));
+            if stored.rows == rows.len() as i64 && stored.checksum == sum {
+                continue;
+            }
+            let difference = hydrate::difference(&self.client, writer.table, &writer.statements, rows).await?;
+            tracing::info!(
+                view = writer.table.name,
+                rows = difference.len(),
+                "a view is brought to the state of the log"
+            );
+            changes.extend(difference.into_iter().map(|(row, diff)| ((view as u8, row), diff)));
+        }
+        Ok(changes)
+    }
+
+    async fn heartbeat(&mut self) {
+        let beat =
+            "update views.status set state = $1, records_done = $2, records_due = $3, lag = $4, heartbeat_at = now()
+                    where (select generation from views.progress) = $5";
+        let status = self.status.snapshot();
+        let generation = self.progress.generation;
+        let parameters: [&(dyn ToSql + Sync); 5] =
+            [&status.state, &status.records_done, &status.records_due, &Json(&status.lag), &generation];
+        if let Err(error) = self.client.execute(beat, &parameters).await
+            && self.client.is_closed()
+        {
+            tracing::warn!(error = %cause(&error), "database was lost; waiting for it");
+            if let Ok(client) = self.postgres.connect().await {
+                self.client = client;
+                for table in &mut self.tables {
+                    table.prepared = None;
+                    table.batch_made = false;
+                }
+                tracing::info!("database is back");
+            }
+        }
+    }
+}
+
+impl TableWriter {
+    async fn prepare(&mut self, client: &Client, batch: &Batch) -> Result<(), SinkError> {
+        let view = |number: u8, table: &'static Table| std::ptr::eq(crate::views::TABLES[usize::from(number)], table);
+        let rows = batch.rows.iter().filter(|((number, _), _)| view(*number, self.table)).count();
+        if rows > 0 && self.prepared.is_none() {
+            let upsert = client.prepare(&self.statements.upsert).await?;
+            self.prepared = Some((upsert, client.prepare(&self.statements.delete).await?));
+        }
+        if rows > COPY_FROM && !self.batch_made {
+            client.batch_execute(&self.statements.create_batch).await?;
+            self.batch_made = true;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, transaction: &Transaction<'_>, changes: &KeyChanges<'_>) -> Result<(), SinkError> {
+        let Some((upsert, delete)) = &self.prepared else { return Ok(()) };
+        let columns = self.table.columns.len();
+        if !changes.deleted.is_empty() {
+            if changes.deleted.len() > COPY_FROM {
+                self.copy(transaction, &changes.deleted).await?;
+                transaction.execute(&self.statements.delete_batch, &[]).await?;
+                transaction.batch_execute(&self.statements.clear_batch).await?;
+            } else {
+                let arrays = arrays(&changes.deleted, self.table.key);
+                transaction.execute(delete, &borrowed(&arrays)).await?;
+            }
+        }
+        if changes.written.len() > COPY_FROM {
+            self.copy(transaction, &changes.written).await?;
+            transaction.execute(&self.statements.merge, &[]).await?;
+            transaction.batch_execute(&self.statements.clear_batch).await?;
+        } else if !changes.written.is_empty() {
+            let arrays = arrays(&changes.written, columns);
+            transaction.execute(upsert, &borrowed(&arrays)).await?;
+        }
+        Ok(())
+    }
+
+    async fn copy(&self, transaction: &Transaction<'_>, rows: &[&Row]) -> Result<(), SinkError> {
+        let types: Vec<_> = self.table.columns.iter().map(|column| column.of.pg_type()).collect();
+        let sink = transaction.copy_in(&self.statements.copy).await?;
+        let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
+        for row in rows {
+            let values: Vec<&(dyn ToSql + Sync)> = row.0.iter().map(|datum| datum as &(dyn ToSql + Sync)).collect();
+            writer.as_mut().write(&values).await?;
+        }
+        writer.finish().await?;
+        Ok(())
+    }
+}
+
+/// What becomes of the keys of a view in a batch.
+struct KeyChanges<'a> {
+    written: Vec<&'a Row>,
+    deleted: Vec<&'a Row>,
+    /// The first key column of rows that were there before.
+    replaced: Vec<i64>,
+}
+
+impl<'a> KeyChanges<'a> {
+    /// `rows` are in order, so that those of one key stand together.
+    fn of(table: &'static Table, rows: &'a [Delta]) -> Result<KeyChanges<'a>, SinkError> {
+        let mut changes = KeyChanges { written: Vec::new(), deleted: Vec::new(), replaced: Vec::new() };
+        for group in rows.chunk_by(|((_, a), _), ((_, b), _)| a.0[..table.key] == b.0[..table.key]) {
+            let mut written = group.iter().filter(|(_, diff)| *diff > 0);
+            let gone = group.iter().find(|(_, diff)| *diff < 0);
+            match (written.next(), written.next(), gone) {
+                (Some(((_, row), 1)), None, gone) => {
+                    changes.written.push(row);
+                    if let (Some(_), Datum::Int(id)) = (gone, &row.0[0]) {
+                        changes.replaced.push(*id);
+                    }
+                }
+                (None, _, Some(((_, row), _))) => changes.deleted.push(row),
+                (Some((_, count)), ..) => return Err(SinkError::Multiplicity { view: table.name, count: *count }),
+                (None, _, None) => {}
+            }
+        }
+        Ok(changes)
+    }
+}
+
+/// Whether other tables take names from this one.
+fn view_is_names(table: &Table) -> bool {
+    crate::views::TABLES.iter().any(|other| other.labels.iter().any(|label| label.from == table.name))
+}
+
+fn by_view(rows: &[Delta]) -> impl Iterator<Item = (u8, &[Delta])> {
+    rows.chunk_by(|((a, _), _), ((b, _), _)| a == b).map(|group| (group[0].0.0, group))
+}
+
+fn arrays<'a>(rows: &[&'a Row], columns: usize) -> Vec<Vec<&'a Datum>> {
+    (0..columns).map(|place| rows.iter().map(|row| &row.0[place]).collect()).collect()
+}
+
+fn borrowed<'a>(arrays: &'a [Vec<&'a Datum>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect()
+}

@@ -1,0 +1,99 @@
+//! The views: what is computed of the facts.
+//!
+//! ```text
+//!  facts ──▶ daily (shared by several) ──▶ a file a view ──▶ rows of its table (±1) ──▶ sink
+//! ```
+//!
+//! A view is a function from [`Sources`] to a collection of rows, and a [`Table`]. To add one: write its file, give its
+//! table a migration, and add its line to [`all`].
+
+pub mod as_of;
+pub mod chatter;
+pub mod creator_day;
+pub mod daily;
+pub mod fans;
+pub mod files;
+pub mod hours_day;
+pub mod names;
+pub mod reply_times;
+pub mod sales_day;
+pub mod template_day;
+
+use differential_dataflow::VecCollection;
+use fandom_schemas::identity::Id;
+
+use crate::facts::{CreatorReport, Message, Period, Sale, TemplateDay};
+use crate::runtime::Epoch;
+use crate::settings::DataflowSettings;
+use crate::sink::table::{Row, Table};
+use daily::Daily;
+use files::SheetOfFile;
+use names::{Name, NameOf};
+
+/// A collection at epochs, with multiplicities.
+pub type Facts<'scope, F> = VecCollection<'scope, Epoch, F, isize>;
+
+/// What the views are computed from.
+pub struct Sources<'scope> {
+    /// Every live message once.
+    pub messages: Facts<'scope, Message>,
+    /// Every live sale once.
+    pub sales: Facts<'scope, Sale>,
+    /// Every live employee's period once.
+    pub periods: Facts<'scope, Period>,
+    /// Every live report of a creator once.
+    pub reports: Facts<'scope, CreatorReport>,
+    /// Every live day of the agency's template once.
+    pub template_days: Facts<'scope, TemplateDay>,
+    /// Rows of a file's sheet that an earlier exported live file also holds.
+    pub duplicates: Facts<'scope, (Id, u16)>,
+    /// The names in each live file.
+    pub names: Facts<'scope, (NameOf, Name)>,
+    /// The sheets of each live file.
+    pub sheets: Facts<'scope, SheetOfFile>,
+    /// Today in the reporting zone.
+    pub today: Facts<'scope, i32>,
+}
+
+/// The rows of a view's table.
+pub struct View<'scope> {
+    /// The table.
+    pub table: &'static Table,
+    /// Its rows.
+    pub rows: Facts<'scope, Row>,
+}
+
+/// The tables of all views. The tables of names come first: the others take their labels from them.
+pub const TABLES: [&Table; 15] = [
+    &names::CREATORS,
+    &names::CHATTERS,
+    &names::FAN_NAMES,
+    &chatter::HOUR,
+    &chatter::DAY,
+    &chatter::WEEK,
+    &chatter::MONTH,
+    &chatter::ALL,
+    &sales_day::TABLE,
+    &hours_day::TABLE,
+    &creator_day::TABLE,
+    &fans::TABLE,
+    &as_of::TABLE,
+    &files::TABLE,
+    &template_day::TABLE,
+];
+
+/// Every view.
+pub fn all<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Vec<View<'scope>> {
+    let daily = Daily::new(sources, settings);
+    let mut views = Vec::with_capacity(TABLES.len());
+    views.extend(names::views(sources));
+    views.extend(chatter::views(sources, &daily, settings));
+    views.push(sales_day::view(&daily));
+    views.push(hours_day::view(sources, &daily));
+    views.push(creator_day::view(sources, &daily));
+    views.push(fans::view(sources, settings));
+    views.push(as_of::view(sources, &daily, settings));
+    views.push(files::view(sources));
+    views.push(template_day::view(sources));
+    views
+}
