@@ -1,2 +1,19 @@
-//! .
+//! Spreadsheets in, rows on Kafka out.
+//!
+//! - [`source`]: where files come from.
+//! - [`workbook`]: bytes to typed rows.
+//! - [`uploads`]: every file's state, in Postgres.
+//! - `publish`: a version of a file onto the log, exactly once in effect.
+//! - [`run`]: the loop that ties them together.
+//! - [`settings`]: what the environment says.
+
+mod meters;
+mod publish;
+pub mod run;
+pub mod settings;
+pub mod source;
+pub mod uploads;
 pub mod workbook;
+
+pub use run::{ConnectorError, run};
+pub use settings::ConnectorSettings;

@@ -1,0 +1,430 @@
+//! A version of a file onto the log.
+//!
+//! ```text
+//!  app.uploads   begin(version, ordinals)   reserve…   reserve(rows)                                    live
+//!  fandom.texts        ·           texts ───────▶ ·                            tombstones ───▶ ·
+//!  fandom.rows         ·           rows ────────▶ ·          manifest ───▶ ·   tombstones ───▶ ·
+//! ```
+//!
+//! Each step waits until the one before is on disk or acknowledged by every replica.
+//!
+//! 1. No row is produced whose ordinal was not set aside in `app.uploads` before, so every key that was ever produced
+//!    is known after a crash.
+//! 2. The manifest follows when every row and text of the version is on the log, and only if this connector still holds the
+//!    source's lock: the last reservation goes over the session that holds it.
+//! 3. Tombstones follow the manifest: for the version that counted before and for every version that was begun
+//!    since. A reader of the log therefore finds, at any moment, the rows of the version that the last manifest names.
+//! 4. A version that was begun is published again under its number if content, order and reading are still the same; the
+//!    result is the same, since each record overwrites its equal. Otherwise a new version is begun, and the rows
+//!    of the old one are taken off the log after the new manifest.
+//! 5. If the content cannot be read, the rows of the attempt are taken off again and the version before, if there is one,
+//!    still counts: a person sees in `app.uploads` that the file failed, and that older rows stand in for it.
+
+mod log;
+mod manifest;
+mod rows;
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use fandom_schemas::manifest::{MANIFEST_KIND, Manifest};
+use fandom_schemas::rejects::Reject;
+use fandom_services::failpoints;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::log::{Log, LogError};
+
+use self::log::Flight;
+use self::rows::{FIRST_ORDINALS, VersionRows};
+use crate::meters;
+use crate::source::{Content, FetchError, Seen, Source};
+use crate::uploads::decide::{ContentAction, decide_content};
+use crate::uploads::{StoreError, Upload, Uploads};
+use crate::workbook::{self, Fault, ReadOptions, ReadSummary};
+
+/// Raised whenever the reader reads something differently than before: every file is then read again.
+const READER: u32 = 1;
+
+/// Brings files of one source onto the log, over one session.
+pub(crate) struct Publisher {
+    pub log: Arc<Log>,
+    pub uploads: Uploads,
+    pub options: Arc<ReadOptions>,
+    /// What content is read with, see [`reading`].
+    pub reading: Arc<str>,
+    /// Called when the session ends.
+    pub stop: CancellationToken,
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its state is final until it changes.
+    Done,
+    /// It changed while it was read: to be looked at again.
+    Changed,
+    /// It could not be had from the disk: to be tried again later.
+    Unread,
+}
+
+/// Why a file is not finished. It is taken up again with the next session.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What content is read with, as `app.uploads` keeps it: where it changes, every file is read again.
+pub(crate) fn reading(options: &ReadOptions) -> Arc<str> {
+    let limits = xxhash_rust::xxh3::xxh3_64(format!("{:?}", options.limits).as_bytes());
+    format!("zone {} platform {} reader {READER} limits {limits:016x}", options.zone_name, options.default_platform)
+        .into()
+}
+
+impl Publisher {
+    /// Reads a file that is new, changed or half published, and publishes what it holds.
+    pub async fn bring<S: Source>(
+        &self,
+        source: &S,
+        seen: &Seen,
+        known: Option<&Upload>,
+    ) -> Result<Outcome, PublishError> {
+        let content = match source.fetch(seen, &self.stop).await {
+            Ok(content) => content,
+            Err(FetchError::Changed) => return Ok(Outcome::Changed),
+            Err(FetchError::Stopped) => return Err(LogError::Stopped.into()),
+            Err(FetchError::Io(error)) => return self.unread(seen, known, &error).await,
+        };
+        match decide_content(known, seen, &content.sha256, &self.reading) {
+            ContentAction::Refresh => {
+                self.uploads.refresh(seen).await?;
+                Ok(Outcome::Done)
+            }
+            ContentAction::Resume(version) => {
+                let upload = self.uploads.resume(&seen.file, version, FIRST_ORDINALS).await?;
+                self.publish(seen, content, &upload, true).await
+            }
+            ContentAction::Publish => {
+                failpoints::pass("connector.before_begin");
+                let (log, sha256) = (&self.log, &content.sha256);
+                let upload = self.uploads.begin(seen, sha256, &self.reading, FIRST_ORDINALS, log.partitions).await?;
+                self.publish(seen, content, &upload, false).await
+            }
+        }
+    }
+
+    /// Says why a file cannot be read, whatever it holds.
+    pub async fn refuse(&self, seen: &Seen, known: Option<&Upload>, reason: &str) -> Result<Outcome, PublishError> {
+        tracing::warn!(file = seen.file, reason, "file cannot be published");
+        self.uploads.unread(seen, &with_previous(reason, known), self.log.partitions).await?;
+        meters::file("failed");
+        Ok(Outcome::Done)
+    }
+
+    /// Takes the rows of a file back.
+    pub async fn retract(&self, known: &Upload) -> Result<Outcome, PublishError> {
+        let began = Instant::now();
+        failpoints::pass("connector.before_begin");
+        let upload = self.uploads.retract(&known.file).await?;
+        let version = upload.version.unwrap_or_default();
+        let flight = Flight::new(upload.partition, self.stop.clone());
+        let exported_at = upload.exported_at.unwrap_or_default();
+        let modified_at = upload.modified_at().unwrap_or_default();
+        let manifest =
+            manifest::gone(&upload.file, version, &upload.name, &self.options.zone_name, exported_at, modified_at);
+        let json = manifest::to_json(manifest).expect("a manifest without sheets is small");
+        self.send_manifest(&flight, &upload.file, json).await?;
+        self.clear(&flight, &upload.file, superseded(&upload, None)).await?;
+        failpoints::pass("connector.before_live");
+        self.uploads.gone(&upload.file).await?;
+        meters::file("gone");
+        let duration_ms = millis(began);
+        tracing::info!(file = upload.file, version, rows = upload.live_rows, duration_ms, "file retracted");
+        Ok(Outcome::Done)
+    }
+
+    /// Notes that a file is not there any more, none of whose rows ever counted.
+    pub async fn forget(&self, known: &Upload) -> Result<Outcome, PublishError> {
+        self.uploads.gone(&known.file).await?;
+        meters::file("gone");
+        Ok(Outcome::Done)
+    }
+
+    async fn publish(
+        &self,
+        seen: &Seen,
+        content: Content,
+        upload: &Upload,
+        resumed: bool,
+    ) -> Result<Outcome, PublishError> {
+        let began = Instant::now();
+        let version = upload.version.unwrap_or_default();
+        let flight = Flight::new(upload.partition, self.stop.clone());
+        let (mut rows, read) = self.read(seen, &content, upload, version, &flight).await;
+        let attempt = Attempt { seen, upload, version, resumed, rows: rows.rows, rejects: rows.rejects };
+        let mut sheets = match read {
+            Ok(ReadSummary { sheets }) => sheets,
+            Err(Unreadable::Stopped) => {
+                let error = rows.error.take().unwrap_or(PublishError::Log(LogError::Stopped));
+                return self.fail_if_of_the_record(attempt, error).await;
+            }
+            Err(_) if !content.is_unchanged() => return Ok(Outcome::Changed),
+            Err(Unreadable::Machine(error)) => return self.unread(seen, Some(upload), &error).await,
+            Err(Unreadable::File(reason)) => return self.fail(attempt, &reason).await,
+        };
+        if let Err(error) = flight.delivered().await {
+            return self.fail_if_of_the_record(attempt, error.into()).await;
+        }
+        if !content.is_unchanged() {
+            return Ok(Outcome::Changed);
+        }
+        rows.settle(&mut sheets);
+        let counts = manifest::counts(&sheets);
+        let live: Manifest = manifest::live(seen, version, &self.options.zone_name, rows.rows, rows.checksum, sheets);
+        let json = match manifest::to_json(live) {
+            Ok(json) => json,
+            Err(reason) => return self.fail(attempt, &reason).await,
+        };
+        self.uploads.reserve(&seen.file, version, rows.rows).await?;
+        self.send_manifest(&flight, &seen.file, json).await?;
+        let manifest_ms = millis(began);
+        self.clear(&flight, &seen.file, superseded(upload, Some(version))).await?;
+        failpoints::pass("connector.before_live");
+        self.uploads.live(&seen.file, version, rows.rows, &counts).await?;
+        meters::file("live");
+        meters::published(rows.rows, rows.rejects, began.elapsed());
+        tracing::info!(
+            file = seen.file,
+            version,
+            rows = rows.rows,
+            rejected = counts.rejected,
+            resumed,
+            manifest_ms,
+            duration_ms = millis(began),
+            notice = counts.notice,
+            "file published"
+        );
+        Ok(Outcome::Done)
+    }
+
+    /// Reads the content and sends its rows.
+    async fn read(
+        &self,
+        seen: &Seen,
+        content: &Content,
+        upload: &Upload,
+        version: u64,
+        flight: &Flight,
+    ) -> (VersionRows, Result<ReadSummary, Unreadable>) {
+        let reserved = upload.begun.iter().find(|begun| begun.version == version).map_or(0, |begun| begun.ordinals);
+        let names = (seen.file.as_str(), seen.name.as_str());
+        let mut rows = VersionRows::new(&self.log, &self.uploads, flight, names, version, reserved);
+        let (path, name, options) = (content.path.clone(), seen.name.clone(), Arc::clone(&self.options));
+        let reading = tokio::task::spawn_blocking(move || {
+            // A file on which the reader breaks must not take the others with it.
+            let read = catch_unwind(AssertUnwindSafe(|| workbook::read(&path, &name, &options, &mut rows)));
+            let read = match read {
+                Err(_) => Err(Unreadable::File(BROKEN.to_owned())),
+                Ok(Err(error)) => Err(match error.fault() {
+                    Fault::Receiver => Unreadable::Stopped,
+                    Fault::Machine => Unreadable::Machine(io::Error::other(fandom_services::postgres::cause(&error))),
+                    Fault::File => Unreadable::File(error.to_string()),
+                }),
+                Ok(Ok(summary)) => Ok(summary),
+            };
+            (rows, read)
+        });
+        reading.await.expect("the closure catches what is thrown, and is not aborted")
+    }
+
+    async fn fail_if_of_the_record(&self, attempt: Attempt<'_>, error: PublishError) -> Result<Outcome, PublishError> {
+        match error {
+            PublishError::Log(error) if error.is_of_the_record() => self.fail(attempt, &error.to_string()).await,
+            error => Err(error),
+        }
+    }
+
+    /// Ends an attempt at content that cannot be read.
+    async fn fail(&self, attempt: Attempt<'_>, reason: &str) -> Result<Outcome, PublishError> {
+        let Attempt { seen, upload, version, resumed, rows, rejects } = attempt;
+        let flight = Flight::new(upload.partition, self.stop.clone());
+        let reject = Reject {
+            file: seen.file.clone(),
+            version,
+            name: seen.name.clone(),
+            sheet: None,
+            row: None,
+            column: None,
+            reason: reason.to_owned(),
+            cells: Vec::new(),
+        };
+        let (log, letter, key) = (Arc::clone(&self.log), flight.clone(), format!("{}/{version}/{rejects}", seen.file));
+        blocking(move || rows::send_reject(&log, &letter, key.as_bytes(), reject)).await?;
+        // Of a version that was resumed, the manifest may be on the log: its rows have to stay until another version counts.
+        if !resumed {
+            self.clear(&flight, &seen.file, vec![(version, rows)]).await?;
+        }
+        flight.delivered().await?;
+        failpoints::pass("connector.before_failed");
+        self.uploads.failed(&seen.file, version, &with_previous(reason, Some(upload)), !resumed).await?;
+        meters::file("failed");
+        tracing::warn!(file = seen.file, version, reason, "file cannot be published");
+        Ok(Outcome::Done)
+    }
+
+    async fn unread(&self, seen: &Seen, known: Option<&Upload>, error: &io::Error) -> Result<Outcome, PublishError> {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Ok(Outcome::Changed);
+        }
+        let reason =
+            with_previous(&format!("the file could not be read from the disk: {error}; it is tried again"), known);
+        let is_news = known.is_none_or(|known| known.error.as_deref() != Some(&reason));
+        if is_news {
+            tracing::warn!(file = seen.file, reason, "file cannot be published");
+            meters::file("failed");
+        }
+        self.uploads.unread(seen, &reason, self.log.partitions).await?;
+        Ok(Outcome::Unread)
+    }
+
+    async fn send_manifest(&self, flight: &Flight, file: &str, json: Vec<u8>) -> Result<(), PublishError> {
+        failpoints::pass("connector.before_manifest");
+        let (log, to, key) = (Arc::clone(&self.log), flight.clone(), file.to_owned());
+        blocking(move || Ok(log.row(&to, key.as_bytes(), Some((MANIFEST_KIND, &json)))?)).await?;
+        flight.delivered().await?;
+        failpoints::pass("connector.after_manifest");
+        Ok(())
+    }
+
+    /// Takes rows and texts off the log: of each version, the ordinals below a number.
+    async fn clear(&self, flight: &Flight, file: &str, versions: Vec<(u64, u64)>) -> Result<(), PublishError> {
+        if versions.iter().all(|(_, ordinals)| *ordinals == 0) {
+            return Ok(());
+        }
+        let (log, to, file) = (Arc::clone(&self.log), flight.clone(), file.to_owned());
+        blocking(move || {
+            for (version, ordinals) in versions {
+                let mut key = format!("{file}/{version}/").into_bytes();
+                let prefix = key.len();
+                for ordinal in 0..ordinals {
+                    to.check()?;
+                    rows::write_ordinal(&mut key, prefix, ordinal);
+                    log.row(&to, &key, None)?;
+                    log.text(&to, &key, None)?;
+                }
+                meters::tombstones(ordinals);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(flight.delivered().await?)
+    }
+}
+
+/// An attempt at a version that has to be ended.
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    seen: &'a Seen,
+    upload: &'a Upload,
+    version: u64,
+    resumed: bool,
+    rows: u64,
+    rejects: u64,
+}
+
+/// Why content was not read to its end.
+enum Unreadable {
+    File(String),
+    Machine(io::Error),
+    Stopped,
+}
+
+const BROKEN: &str = "the reader broke on this file, which is a fault of this program: report it, and save the workbook again \
+                      with a spreadsheet program";
+
+/// The versions that do not count once `version` does, each with the ordinals it may have on the log.
+fn superseded(upload: &Upload, version: Option<u64>) -> Vec<(u64, u64)> {
+    let live = upload.live_version.zip(upload.live_rows);
+    let begun = upload.begun.iter().map(|begun| (begun.version, begun.ordinals));
+    live.into_iter().chain(begun).filter(|(superseded, _)| Some(*superseded) != version).collect()
+}
+
+/// Why a file failed, and that an earlier version of it stands in where that is so.
+fn with_previous(reason: &str, known: Option<&Upload>) -> String {
+    match known.filter(|known| known.live_version.is_some()).map(|known| known.live_rows.unwrap_or_default()) {
+        Some(rows) => format!("{reason}; until then the {rows} rows of the version before still count"),
+        None => reason.to_owned(),
+    }
+}
+
+/// Does what may wait for the producer's queue.
+async fn blocking(work: impl FnOnce() -> Result<(), PublishError> + Send + 'static) -> Result<(), PublishError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(PublishError::Log(LogError::Stopped)))
+}
+
+fn millis(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uploads::{Begun, State};
+    use crate::workbook::Limits;
+
+    fn upload() -> Upload {
+        Upload {
+            file: "inbox:a.xlsx".into(),
+            name: "a.xlsx".into(),
+            partition: 0,
+            state: State::Publishing,
+            version: Some(9),
+            live_version: Some(5),
+            live_rows: Some(100),
+            begun: vec![Begun { version: 7, ordinals: 8192 }, Begun { version: 9, ordinals: 40 }],
+            size: None,
+            modified_us: None,
+            exported_at: None,
+            sha256: None,
+            reading: None,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn every_version_but_the_new_one_is_superseded() {
+        assert_eq!(superseded(&upload(), Some(9)), [(5, 100), (7, 8192)]);
+        assert_eq!(superseded(&upload(), None), [(5, 100), (7, 8192), (9, 40)]);
+        let again = Upload { live_version: Some(9), live_rows: Some(40), ..upload() };
+        assert_eq!(superseded(&again, Some(9)), [(7, 8192)], "a version never clears itself");
+    }
+
+    #[test]
+    fn a_failure_says_that_older_rows_stand_in() {
+        assert_eq!(
+            with_previous("bad", Some(&upload())),
+            "bad; until then the 100 rows of the version before still count"
+        );
+        assert_eq!(with_previous("bad", None), "bad");
+    }
+
+    #[test]
+    fn another_zone_platform_or_limit_is_another_reading() {
+        let options = ReadOptions {
+            zone: jiff::tz::TimeZone::UTC,
+            zone_name: "UTC".into(),
+            default_platform: "OF".into(),
+            limits: Limits::default(),
+        };
+        let plain = reading(&options);
+        assert_eq!(plain, reading(&options.clone()));
+        assert_ne!(plain, reading(&ReadOptions { zone_name: "Europe/Riga".into(), ..options.clone() }));
+        assert_ne!(plain, reading(&ReadOptions { default_platform: "Fansly".into(), ..options.clone() }));
+        let limits = Limits { max_cells: 7, ..Limits::default() };
+        assert_ne!(plain, reading(&ReadOptions { limits, ..options }));
+    }
+}

@@ -1,0 +1,245 @@
+//! The rows of a version on their way from the workbook to the log.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fandom_schemas::manifest::{Checksum, REJECTS_LISTED, Sheet, SheetReject};
+use fandom_schemas::rejects::Reject;
+use fandom_schemas::rows::{Row, Text};
+use fandom_services::failpoints;
+use tokio::runtime::Handle;
+
+use super::PublishError;
+use super::log::{Flight, LARGEST_VALUE, Log};
+use crate::uploads::Uploads;
+use crate::workbook::{RejectedRow, RowSink, Stop};
+
+/// How many ordinals are set aside when a version begins. Each time they are used up, their number doubles.
+pub(super) const FIRST_ORDINALS: u64 = 8192;
+
+/// How often the fail point `connector.rows` is passed, in rows.
+const FAIL_POINT_EVERY: u64 = 1000;
+
+/// Sends the rows of one version as they are read. Blocks while the producer's queue is full, so memory is bounded
+/// whatever the size of the file. No row is sent before its ordinal is set aside in `app.uploads`: after a crash, every key
+/// that may be on the log is known.
+pub(super) struct VersionRows {
+    log: Arc<Log>,
+    uploads: Uploads,
+    runtime: Handle,
+    flight: Flight,
+    file: String,
+    name: String,
+    version: u64,
+    reserved: u64,
+    key: Vec<u8>,
+    prefix: usize,
+    value: Vec<u8>,
+    /// Rows sent.
+    pub rows: u64,
+    /// Rejects sent.
+    pub rejects: u64,
+    /// Of the rows sent.
+    pub checksum: Checksum,
+    /// By sheet: rows that were read but are too large for a record.
+    oversized: HashMap<u16, Vec<SheetReject>>,
+    /// Why the read was stopped.
+    pub error: Option<PublishError>,
+}
+
+impl VersionRows {
+    pub(super) fn new(
+        log: &Arc<Log>,
+        uploads: &Uploads,
+        flight: &Flight,
+        (file, name): (&str, &str),
+        version: u64,
+        reserved: u64,
+    ) -> VersionRows {
+        let key = format!("{file}/{version}/").into_bytes();
+        VersionRows {
+            log: Arc::clone(log),
+            uploads: uploads.clone(),
+            runtime: Handle::current(),
+            flight: flight.clone(),
+            file: file.to_owned(),
+            name: name.to_owned(),
+            version,
+            reserved,
+            prefix: key.len(),
+            key,
+            value: Vec::with_capacity(1024),
+            rows: 0,
+            rejects: 0,
+            checksum: Checksum::default(),
+            oversized: HashMap::new(),
+            error: None,
+        }
+    }
+
+    /// Counts the rows that were read but not sent as what they are: rejected.
+    pub(super) fn settle(&mut self, sheets: &mut [Sheet]) {
+        for sheet in sheets {
+            let Some(mut oversized) = self.oversized.remove(&sheet.position) else { continue };
+            let count = u64::try_from(oversized.len()).unwrap_or(u64::MAX);
+            sheet.accepted = sheet.accepted.saturating_sub(count);
+            sheet.rejected += count;
+            sheet.rejects.append(&mut oversized);
+            sheet.rejects.sort_by_key(|reject| reject.row);
+            sheet.rejects.truncate(REJECTS_LISTED);
+        }
+    }
+
+    fn send_row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), PublishError> {
+        self.flight.check()?;
+        if self.rows.is_multiple_of(FAIL_POINT_EVERY) {
+            failpoints::pass("connector.rows");
+        }
+        self.value.clear();
+        serde_json::to_writer(&mut self.value, row).expect("a row has only string keys");
+        let row_size = self.value.len();
+        if let Some(text) = text {
+            serde_json::to_writer(&mut self.value, text).expect("a text has only string keys");
+        }
+        let larger = row_size.max(self.value.len() - row_size);
+        if larger > LARGEST_VALUE {
+            return self.reject_oversized(row, larger);
+        }
+        if self.rows == self.reserved {
+            let more = self.reserved.saturating_mul(2).max(FIRST_ORDINALS);
+            self.runtime.block_on(self.uploads.reserve(&self.file, self.version, more))?;
+            self.reserved = more;
+        }
+        write_ordinal(&mut self.key, self.prefix, self.rows);
+        let (value, text_value) = self.value.split_at(row_size);
+        self.checksum.add(&self.key, value);
+        self.log.row(&self.flight, &self.key, Some((row.kind().name(), value)))?;
+        if text.is_some() {
+            self.log.text(&self.flight, &self.key, Some(("text", text_value)))?;
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn reject_oversized(&mut self, row: &Row<'_>, size: usize) -> Result<(), PublishError> {
+        let (sheet, number) = place(row);
+        let reason = format!("the row is too large ({size} of at most {LARGEST_VALUE} bytes)");
+        self.oversized.entry(sheet).or_default().push(SheetReject { row: number, reason: reason.clone() });
+        self.send_reject(RejectedRow { sheet: None, row: number, column: None, reason, cells: Vec::new() })
+    }
+
+    fn send_reject(&mut self, rejected: RejectedRow) -> Result<(), PublishError> {
+        self.flight.check()?;
+        let RejectedRow { sheet, row, column, reason, cells } = rejected;
+        let name = self.name.clone();
+        let reject = Reject {
+            file: self.file.clone(),
+            version: self.version,
+            name,
+            sheet,
+            row: Some(row),
+            column,
+            reason,
+            cells,
+        };
+        write_ordinal(&mut self.key, self.prefix, self.rejects);
+        send_reject(&self.log, &self.flight, &self.key, reject)?;
+        self.rejects += 1;
+        Ok(())
+    }
+
+    fn stop_at(&mut self, result: Result<(), PublishError>) -> Result<(), Stop> {
+        result.map_err(|error| {
+            self.error.get_or_insert(error);
+            Stop
+        })
+    }
+}
+
+impl RowSink for VersionRows {
+    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), Stop> {
+        let result = self.send_row(row, text);
+        self.stop_at(result)
+    }
+
+    fn reject(&mut self, reject: RejectedRow) -> Result<(), Stop> {
+        let result = self.send_reject(reject);
+        self.stop_at(result)
+    }
+}
+
+/// Sends a dead letter, its texts cut short where it would be too large. It may arrive twice, under the same key.
+pub(super) fn send_reject(log: &Log, flight: &Flight, key: &[u8], reject: Reject) -> Result<(), PublishError> {
+    Ok(log.reject(flight, key, &reject_json(reject))?)
+}
+
+fn reject_json(mut reject: Reject) -> Vec<u8> {
+    let json = |reject: &Reject| serde_json::to_vec(reject).expect("a reject has only string keys");
+    for longest in [usize::MAX, 4096, 256, 0] {
+        let mut cut = |text: &mut String| text.truncate(text.floor_char_boundary(longest.max(256)));
+        reject.sheet.iter_mut().chain(&mut reject.column).for_each(&mut cut);
+        cut(&mut reject.reason);
+        reject.cells.iter_mut().for_each(|cell| cell.truncate(cell.floor_char_boundary(longest)));
+        let value = json(&reject);
+        if value.len() <= LARGEST_VALUE {
+            return value;
+        }
+    }
+    reject.cells.clear();
+    json(&reject)
+}
+
+/// Sheet and row in which a row stands.
+fn place(row: &Row<'_>) -> (u16, u32) {
+    match row {
+        Row::Message(row) => (row.sheet, row.row),
+        Row::Sale(row) => (row.sheet, row.row),
+        Row::EmployeePeriod(row) => (row.sheet, row.row),
+        Row::CreatorDay(row) => (row.sheet, row.row),
+        Row::ChatterDay(row) => (row.sheet, row.row),
+    }
+}
+
+/// Puts an ordinal behind the first `prefix` bytes of a key.
+pub(super) fn write_ordinal(key: &mut Vec<u8>, prefix: usize, ordinal: u64) {
+    use std::io::Write;
+    key.truncate(prefix);
+    write!(key, "{ordinal}").expect("a vector can be written to");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_those_of_the_schema() {
+        let mut key = b"inbox:a/b.xlsx/7/".to_vec();
+        let prefix = key.len();
+        for ordinal in [0, 9, 10, 123_456, 5] {
+            write_ordinal(&mut key, prefix, ordinal);
+            assert_eq!(key, fandom_schemas::keys::row_key("inbox:a/b.xlsx", 7, ordinal).into_bytes());
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_always_fits_into_a_record() {
+        let reject = |cells: usize, length: usize| Reject {
+            file: "inbox:a.xlsx".into(),
+            version: 1,
+            name: "a.xlsx".into(),
+            sheet: Some("\u{1}".repeat(length)),
+            row: Some(3),
+            column: Some("Price".into()),
+            reason: "unreadable price".into(),
+            cells: vec!["é".repeat(length); cells],
+        };
+        for (cells, length) in [(1000, 100_000), (10, 100_000), (100_000, 300)] {
+            let json = reject_json(reject(cells, length));
+            assert!(json.len() <= LARGEST_VALUE, "{cells} cells of {length}");
+            let read: Reject = serde_json::from_slice(&json).expect("a reject");
+            assert_eq!((read.row, read.reason.as_str()), (Some(3), "unreadable price"));
+        }
+        let small = reject(3, 50);
+        assert_eq!(serde_json::from_slice::<Reject>(&reject_json(small.clone())).expect("a reject"), small);
+    }
+}

@@ -1,0 +1,144 @@
+//! The loop that ties source, table and log together.
+//!
+//! All is done within a *session*: a connection to Postgres that holds the lock of the source, and a producer. One connector at a
+//! time has it; another waits. Whatever is lost (the connection, the lock, the broker's trust in the producer) ends the
+//! session: what was under way is called off, what was queued is thrown away, and the next session takes up from
+//! `app.uploads` where this one ended.
+
+mod plan;
+mod session;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fandom_services::kafka::KafkaSettings;
+use fandom_services::postgres::{PostgresSettings, cause};
+use fandom_services::retry::Backoff;
+use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
+
+use crate::meters;
+use crate::publish::{LogError, PublishError};
+use crate::settings::ConnectorSettings;
+use crate::source::folder::FolderSource;
+use crate::uploads::StoreError;
+use crate::workbook::ReadOptions;
+use session::Session;
+
+/// Why the connectors cannot go on. What passes by itself is waited for and is no such error.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectorError {
+    /// A zone that this program does not know.
+    #[error("the zone `{0}` is not known")]
+    Zone(String),
+    /// Postgres refuses for good.
+    #[error("Postgres refuses: {0}; check DATABASE_URL, and that `fandom migrate` was run")]
+    Postgres(String),
+    /// Kafka refuses for good.
+    #[error("Kafka refuses: {0}; check KAFKA_BOOTSTRAP_SERVERS and the FANDOM_KAFKA_ settings")]
+    Kafka(String),
+}
+
+/// What ended a session, or kept it from beginning.
+#[derive(Debug, thiserror::Error)]
+enum SessionError {
+    #[error("Postgres could not be reached")]
+    Connect(#[from] tokio_postgres::Error),
+    #[error("Postgres could not be reached within {} s", PATIENCE.as_secs())]
+    ConnectTime,
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// How long a connection may take to be made.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A session that lasted this long was a good one: the next failure is a new one.
+const GOOD_SESSION: Duration = Duration::from_secs(30);
+
+impl SessionError {
+    /// The error to end with, if there is no use in trying again.
+    fn permanent(&self) -> Option<ConnectorError> {
+        match self {
+            SessionError::Connect(error) if !fandom_services::postgres::is_transient(error) => {
+                Some(ConnectorError::Postgres(cause(error)))
+            }
+            SessionError::Publish(PublishError::Store(error)) if !error.is_transient() => {
+                Some(ConnectorError::Postgres(cause(error)))
+            }
+            SessionError::Publish(PublishError::Log(error)) if error.is_permanent() => {
+                Some(ConnectorError::Kafka(error.to_string()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> SessionError {
+        SessionError::Publish(error.into())
+    }
+}
+
+impl From<LogError> for SessionError {
+    fn from(error: LogError) -> SessionError {
+        SessionError::Publish(error.into())
+    }
+}
+
+/// Publishes what a folder holds, until `stop` is called. Returns within a few seconds then; a file that was under way is taken
+/// up again at the next start.
+///
+/// # Errors
+/// When Postgres or Kafka refuse for good.
+pub async fn run(
+    settings: ConnectorSettings,
+    kafka: KafkaSettings,
+    postgres: PostgresSettings,
+    stop: CancellationToken,
+) -> Result<(), ConnectorError> {
+    meters::describe();
+    let zone = TimeZone::get(&settings.source_tz).map_err(|_| ConnectorError::Zone(settings.source_tz.clone()))?;
+    let options = Arc::new(ReadOptions {
+        zone,
+        zone_name: settings.source_tz.clone(),
+        default_platform: settings.default_platform.clone(),
+        limits: settings.limits.clone(),
+    });
+    let source = Arc::new(FolderSource::new(&settings.source, &settings.inbox, settings.poll, settings.settle));
+    let mut backoff = Backoff::default();
+    let mut said = String::new();
+    tracing::info!(source = settings.source, folder = %settings.inbox.display(), zone = settings.source_tz, "connector started");
+    loop {
+        let began = Instant::now();
+        let ended = match Session::open(&settings, &kafka, &postgres, &options, &source, &stop).await {
+            Ok(Some(mut session)) => {
+                said.clear();
+                session.run(&stop).await
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        let Err(error) = ended else { break };
+        if stop.is_cancelled() {
+            break;
+        }
+        if let Some(permanent) = error.permanent() {
+            return Err(permanent);
+        }
+        let reason = cause(&error);
+        if reason != said {
+            tracing::warn!(%error, reason, "connector waits and tries again");
+            said = reason;
+        }
+        if began.elapsed() > GOOD_SESSION {
+            backoff.reset();
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next_wait()) => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    tracing::info!(source = settings.source, "connector stopped");
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! One session: a source, its lock, and files in work.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fandom_services::kafka::KafkaSettings;
+use fandom_services::postgres::PostgresSettings;
+use fandom_services::retry::Backoff;
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::{Task, plan};
+use super::{PATIENCE, SessionError};
+use crate::meters;
+use crate::publish::{Log, LogError, Outcome, PublishError, Publisher, reading};
+use crate::settings::ConnectorSettings;
+use crate::source::{Listing, PassedOver, Source};
+use crate::uploads::{StoreError, Upload, Uploads};
+use crate::workbook::{ReadError, ReadOptions};
+
+/// How often a connector that waits for another to end asks again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// How often it is made sure that the lock is still held while nothing else is said to Postgres.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How long files in work may take to notice that the session is over.
+const LAST_WAIT: Duration = Duration::from_secs(3);
+
+/// A source, its lock, and files in work.
+pub(super) struct Session<S> {
+    source: Arc<S>,
+    publisher: Arc<Publisher>,
+    files_at_once: usize,
+    known: HashMap<String, Upload>,
+    busy: HashSet<String>,
+    jobs: JoinSet<Finished>,
+    tasks: VecDeque<Task>,
+    /// A look is due as soon as nothing is left to do.
+    look_when_done: bool,
+    /// Files that could not be had from the disk, and when to try again.
+    delayed: HashMap<String, (Instant, Backoff)>,
+    passed_over: HashSet<PassedOver>,
+    source_failed: Option<String>,
+    heartbeat: Instant,
+}
+
+struct Finished {
+    file: String,
+    result: Result<(Outcome, Option<Upload>), PublishError>,
+}
+
+impl<S: Source> Session<S> {
+    /// Connects, waits for the source's lock and reads what is known. `None` when `stop` was called meanwhile.
+    pub async fn open(
+        settings: &ConnectorSettings,
+        kafka: &KafkaSettings,
+        postgres: &PostgresSettings,
+        options: &Arc<ReadOptions>,
+        source: &Arc<S>,
+        stop: &CancellationToken,
+    ) -> Result<Option<Session<S>>, SessionError> {
+        let opened = async {
+            let connecting = tokio::time::timeout(PATIENCE, postgres.connect());
+            let client = connecting.await.map_err(|_| SessionError::ConnectTime)??;
+            lock(&client, source.name()).await?;
+            let uploads = Uploads::new(Arc::new(client), source.name());
+            let kafka = kafka.clone();
+            let log = tokio::task::spawn_blocking(move || Log::open(&kafka, PATIENCE)).await;
+            let log = log.unwrap_or(Err(LogError::Stopped))?;
+            let known = load(&uploads, &log).await?;
+            Ok::<_, SessionError>((uploads, log, known))
+        };
+        let (uploads, log, known) = tokio::select! {
+            opened = opened => opened?,
+            () = stop.cancelled() => return Ok(None),
+        };
+        tracing::info!(source = source.name(), files = known.len(), partitions = log.partitions, "source is served");
+        let publisher = Publisher {
+            log: Arc::new(log),
+            uploads,
+            options: Arc::clone(options),
+            reading: reading(options),
+            stop: stop.child_token(),
+        };
+        Ok(Some(Session {
+            source: Arc::clone(source),
+            publisher: Arc::new(publisher),
+            files_at_once: settings.files_at_once,
+            known,
+            busy: HashSet::new(),
+            jobs: JoinSet::new(),
+            tasks: VecDeque::new(),
+            look_when_done: false,
+            delayed: HashMap::new(),
+            passed_over: HashSet::new(),
+            source_failed: None,
+            heartbeat: Instant::now(),
+        }))
+    }
+
+    /// Publishes, until `stop` is called or the session is lost.
+    pub async fn run(&mut self, stop: &CancellationToken) -> Result<(), SessionError> {
+        let result = tokio::select! {
+            result = self.serve() => result,
+            () = stop.cancelled() => Ok(()),
+        };
+        self.end().await;
+        result
+    }
+
+    async fn serve(&mut self) -> Result<(), SessionError> {
+        let source = Arc::clone(&self.source);
+        self.look().await?;
+        loop {
+            self.start_tasks();
+            meters::waiting(self.busy.len() + self.tasks.len());
+            let finished = tokio::select! {
+                Some(finished) = self.jobs.join_next() => Some(finished),
+                () = source.changed() => None,
+            };
+            match finished {
+                Some(Ok(finished)) => {
+                    self.finish(finished)?;
+                    if self.look_when_done && self.busy.is_empty() && self.tasks.is_empty() {
+                        self.look().await?;
+                    }
+                }
+                Some(Err(broken)) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
+                Some(Err(_)) => {}
+                None => self.look().await?,
+            }
+        }
+    }
+
+    /// Looks at the source and plans anew.
+    async fn look(&mut self) -> Result<(), SessionError> {
+        if self.heartbeat.elapsed() > HEARTBEAT {
+            self.publisher.uploads.alive().await?;
+            self.heartbeat = Instant::now();
+        }
+        let mut listing = match self.source.look().await {
+            Ok(listing) => listing,
+            Err(error) => {
+                meters::looked("failed");
+                let reason = fandom_services::postgres::cause(&error);
+                if self.source_failed.as_ref() != Some(&reason) {
+                    tracing::error!(%error, reason, "source cannot be looked at");
+                    self.source_failed = Some(reason);
+                }
+                self.tasks.clear();
+                return Ok(());
+            }
+        };
+        meters::looked("ok");
+        if self.source_failed.take().is_some() {
+            tracing::info!(source = self.source.name(), "source can be looked at again");
+        }
+        self.report_passed_over(&mut listing);
+        let most = self.publisher.options.limits.max_file_bytes;
+        for seen in listing.files.iter_mut().filter(|seen| seen.size > most) {
+            let what = format!("{} bytes", seen.size);
+            seen.unusable.get_or_insert_with(|| {
+                ReadError::TooLarge { what, most, setting: "FANDOM_MAX_FILE_BYTES" }.to_string()
+            });
+        }
+        let now = Instant::now();
+        let is_left = |file: &str| {
+            self.busy.contains(file) || self.delayed.get(file).is_some_and(|(not_before, _)| now < *not_before)
+        };
+        let plan = plan(&listing, &self.known, &self.publisher.reading, is_left);
+        let noted = match plan.note.as_slice() {
+            [] => Vec::new(),
+            note => self.publisher.uploads.note(note, self.publisher.log.partitions).await?,
+        };
+        self.tasks = plan.tasks;
+        self.look_when_done = plan.waits;
+        self.known.extend(noted.into_iter().map(|upload| (upload.file.clone(), upload)));
+        Ok(())
+    }
+
+    /// Says once of each thing that is not read why it is not.
+    fn report_passed_over(&mut self, listing: &mut Listing) {
+        let passed_over: HashSet<PassedOver> = std::mem::take(&mut listing.passed_over).into_iter().collect();
+        for PassedOver { name, reason } in passed_over.difference(&self.passed_over) {
+            tracing::info!(name, reason, "passed over");
+        }
+        self.passed_over = passed_over;
+    }
+
+    fn start_tasks(&mut self) {
+        while self.jobs.len() < self.files_at_once {
+            let Some(task) = self.tasks.pop_front() else { return };
+            let file = task.file().to_owned();
+            let known = self.known.get(&file).cloned();
+            self.busy.insert(file.clone());
+            let (source, publisher) = (Arc::clone(&self.source), Arc::clone(&self.publisher));
+            self.jobs.spawn(async move {
+                let outcome = match &task {
+                    Task::Read(seen) => publisher.bring(&*source, seen, known.as_ref()).await,
+                    Task::Refuse(seen, reason) => publisher.refuse(seen, known.as_ref(), reason).await,
+                    Task::Retract(known) => publisher.retract(known).await,
+                    Task::Forget(known) => publisher.forget(known).await,
+                };
+                let result = match outcome {
+                    Ok(outcome) => match publisher.uploads.get(&file).await {
+                        Ok(upload) => Ok((outcome, upload)),
+                        Err(error) => Err(error.into()),
+                    },
+                    Err(error) => Err(error),
+                };
+                Finished { file, result }
+            });
+        }
+    }
+
+    fn finish(&mut self, Finished { file, result }: Finished) -> Result<(), SessionError> {
+        self.busy.remove(&file);
+        let (outcome, upload) = result?;
+        self.heartbeat = Instant::now();
+        match outcome {
+            Outcome::Done => {
+                self.delayed.remove(&file);
+            }
+            Outcome::Changed => {}
+            Outcome::Unread => {
+                let (not_before, backoff) =
+                    self.delayed.entry(file.clone()).or_insert_with(|| (Instant::now(), retries()));
+                *not_before = Instant::now() + backoff.next_wait();
+            }
+        }
+        if let Some(upload) = upload {
+            self.known.insert(file, upload);
+        }
+        Ok(())
+    }
+
+    /// Calls off what is under way and lets nothing of it arrive later.
+    async fn end(&mut self) {
+        self.publisher.stop.cancel();
+        self.publisher.log.abandon();
+        let rest = async { while self.jobs.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_WAIT, rest).await.is_err() {
+            tracing::warn!(files = ?self.busy, "files in work did not stop in time; they are left to themselves");
+            self.jobs.abort_all();
+        }
+        meters::waiting(0);
+    }
+}
+
+/// Waiting times of a file that could not be had from the disk.
+fn retries() -> Backoff {
+    Backoff::new(Duration::from_secs(1), Duration::from_secs(60))
+}
+
+/// Waits until this session holds the source's lock; it goes with the connection.
+async fn lock(client: &Client, source: &str) -> Result<(), SessionError> {
+    let key = xxhash_rust::xxh3::xxh3_64(format!("fandom connector {source}").as_bytes()).cast_signed();
+    let mut waited = false;
+    loop {
+        let asking = tokio::time::timeout(PATIENCE, client.query_one("select pg_try_advisory_lock($1)", &[&key])).await;
+        if asking.map_err(|_| SessionError::ConnectTime)??.get(0) {
+            return Ok(());
+        }
+        if !waited {
+            tracing::info!(source, "another connector serves this source; waiting until it ends");
+            waited = true;
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// What is known of the source's files. Where the log that held them is not there any more, they have to be published anew.
+async fn load(uploads: &Uploads, log: &Log) -> Result<HashMap<String, Upload>, StoreError> {
+    let mut known = HashMap::new();
+    let mut lost = 0u64;
+    for upload in uploads.load().await? {
+        let partition = usize::try_from(upload.partition).unwrap_or(usize::MAX);
+        let is_there = log.used.get(partition).copied();
+        let upload = if is_there.is_none() || (is_there == Some(false) && upload.live_version.is_some()) {
+            lost += 1;
+            uploads.start_over(&upload.file, log.partitions).await?
+        } else {
+            upload
+        };
+        known.insert(upload.file.clone(), upload);
+    }
+    if lost > 0 {
+        tracing::warn!(
+            files = lost,
+            "the log does not hold what was published: its topic was made anew; publishing again"
+        );
+    }
+    Ok(known)
+}

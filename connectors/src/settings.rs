@@ -1,0 +1,160 @@
+//! What the connectors are told by the environment.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use fandom_services::env::Env;
+use jiff::tz::TimeZone;
+
+use crate::workbook::Limits;
+
+/// Where files come from, and how their rows are read.
+///
+/// - `FANDOM_INBOX`: the folder that is watched, with everything below it (`inbox`).
+/// - `FANDOM_SOURCE`: the source's name, the first part of the id of each of its files (`inbox`). A source with another name is
+///   another source: its files are other files.
+/// - `FANDOM_SOURCE_TZ`: the IANA zone of dates and times in sheets whose header names none (that of `FANDOM_REPORTING_TZ`).
+/// - `FANDOM_REPORTING_TZ`: the IANA zone in which days are cut (`UTC`).
+/// - `FANDOM_DEFAULT_PLATFORM`: the platform of a creator whose name gives none (`OF`).
+/// - `FANDOM_POLL_MS`: how often the folder is looked through, in milliseconds, whatever its file system announces (1000).
+/// - `FANDOM_SETTLE_MS`: for how long, in milliseconds, size and time of a file must not change before it is read (200).
+/// - `FANDOM_FILES_AT_ONCE`: how many files are read and published at the same time (2).
+/// - `FANDOM_MAX_FILE_BYTES`, `FANDOM_MAX_INFLATED_BYTES`, `FANDOM_MAX_SHARED_STRING_BYTES`, `FANDOM_MAX_SHARED_STRINGS`,
+///   `FANDOM_MAX_ZIP_ENTRIES`, `FANDOM_MAX_INFLATION_RATIO`, `FANDOM_MAX_CELLS`, `FANDOM_MAX_SHEETS`, `FANDOM_MAX_COLUMNS`,
+///   `FANDOM_MAX_STRING_CHARS`: what a file may cost at most, see [`Limits`]. Where one of them, the zone or the platform is changed,
+///   every file is read again at the next start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectorSettings {
+    /// The folder that is watched.
+    pub inbox: PathBuf,
+    /// The source's name.
+    pub source: String,
+    /// Zone of naive times where a sheet names none (IANA).
+    pub source_tz: String,
+    /// Platform of a creator whose name gives none.
+    pub default_platform: String,
+    /// Time between two looks at the folder.
+    pub poll: Duration,
+    /// How long a file must stay as it is before it is read.
+    pub settle: Duration,
+    /// Files published at the same time.
+    pub files_at_once: usize,
+    /// What a file may cost at most.
+    pub limits: Limits,
+}
+
+impl ConnectorSettings {
+    /// Reads the settings; notes problems in `env`.
+    pub fn from_env(env: &mut Env) -> ConnectorSettings {
+        let zone = |text: &str| TimeZone::get(text).is_ok().then(|| text.to_owned());
+        let millis = |least: u64| {
+            move |text: &str| text.parse().ok().filter(|ms| (least..=3_600_000).contains(ms)).map(Duration::from_millis)
+        };
+        let reporting_tz =
+            env.checked("FANDOM_REPORTING_TZ", "UTC".to_owned(), "an IANA zone such as Europe/Riga", zone);
+        ConnectorSettings {
+            inbox: env.text("FANDOM_INBOX").unwrap_or_else(|| "inbox".to_owned()).into(),
+            source: env.checked(
+                "FANDOM_SOURCE",
+                "inbox".to_owned(),
+                "a name of letters, digits, `-`, `_` or `.`",
+                |text| {
+                    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+                    text.chars().all(plain).then(|| text.to_owned())
+                },
+            ),
+            source_tz: env.checked("FANDOM_SOURCE_TZ", reporting_tz, "an IANA zone such as Europe/Riga", zone),
+            default_platform: env
+                .text("FANDOM_DEFAULT_PLATFORM")
+                .map_or_else(|| "OF".to_owned(), |text| text.trim().to_owned()),
+            poll: env.checked(
+                "FANDOM_POLL_MS",
+                Duration::from_millis(1000),
+                "a number of milliseconds from 10 to 3600000",
+                millis(10),
+            ),
+            settle: env.checked(
+                "FANDOM_SETTLE_MS",
+                Duration::from_millis(200),
+                "a number of milliseconds up to 3600000",
+                millis(0),
+            ),
+            files_at_once: env.checked("FANDOM_FILES_AT_ONCE", 2, "a number from 1 to 64", |text| {
+                text.parse().ok().filter(|count| (1..=64).contains(count))
+            }),
+            limits: limits(env),
+        }
+    }
+}
+
+fn limits(env: &mut Env) -> Limits {
+    fn limit<T: FromStr + Default + PartialOrd>(env: &mut Env, name: &str, default: T) -> T {
+        let positive = |text: &str| text.parse().ok().filter(|most| *most > T::default());
+        env.checked(&format!("FANDOM_MAX_{name}"), default, "a number greater than 0", positive)
+    }
+    let Limits {
+        max_file_bytes,
+        max_inflated_bytes,
+        max_shared_string_bytes,
+        max_shared_strings,
+        max_zip_entries,
+        max_inflation_ratio,
+        max_cells,
+        max_sheets,
+        max_columns,
+        max_string_chars,
+    } = Limits::default();
+    Limits {
+        max_file_bytes: limit(env, "FILE_BYTES", max_file_bytes),
+        max_inflated_bytes: limit(env, "INFLATED_BYTES", max_inflated_bytes),
+        max_shared_string_bytes: limit(env, "SHARED_STRING_BYTES", max_shared_string_bytes),
+        max_shared_strings: limit(env, "SHARED_STRINGS", max_shared_strings),
+        max_zip_entries: limit(env, "ZIP_ENTRIES", max_zip_entries),
+        max_inflation_ratio: limit(env, "INFLATION_RATIO", max_inflation_ratio),
+        max_cells: limit(env, "CELLS", max_cells),
+        max_sheets: limit(env, "SHEETS", max_sheets),
+        max_columns: limit(env, "COLUMNS", max_columns),
+        max_string_chars: limit(env, "STRING_CHARS", max_string_chars),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<ConnectorSettings, String> {
+        let mut env = Env::from_pairs(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect());
+        let settings = ConnectorSettings::from_env(&mut env);
+        env.finish(settings).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn a_source_is_in_the_reporting_zone_unless_it_has_its_own() {
+        let settings = read(&[("FANDOM_REPORTING_TZ", "Europe/Belgrade")]).expect("a zone");
+        assert_eq!(settings.source_tz, "Europe/Belgrade");
+        let settings = read(&[("FANDOM_REPORTING_TZ", "Europe/Belgrade"), ("FANDOM_SOURCE_TZ", "Asia/Manila")]);
+        assert_eq!(settings.expect("two zones").source_tz, "Asia/Manila");
+    }
+
+    #[test]
+    fn a_limit_is_set_by_its_name() {
+        let settings = read(&[("FANDOM_MAX_CELLS", "7")]).expect("a number");
+        assert_eq!(settings.limits, Limits { max_cells: 7, ..Limits::default() });
+        assert!(read(&[("FANDOM_MAX_SHEETS", "0")]).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let problems = read(&[
+            ("FANDOM_SOURCE", "a:b"),
+            ("FANDOM_SOURCE_TZ", "Mars/Base"),
+            ("FANDOM_POLL_MS", "0"),
+            ("FANDOM_FILES_AT_ONCE", "many"),
+        ])
+        .expect_err("four problems");
+        for variable in ["FANDOM_SOURCE:", "FANDOM_SOURCE_TZ", "FANDOM_POLL_MS", "FANDOM_FILES_AT_ONCE"] {
+            assert!(problems.contains(variable), "{problems}");
+        }
+    }
+}
