@@ -1,5 +1,15 @@
 //! The one command of Fandom Intelligence Suite.
 //!
+//! - [`command`]: what it understands.
+//! - [`settings`]: every setting of every part, read and checked together.
+//! - [`parts`]: each part alone in this process.
+//! - [`up`]: all of them together, on local servers where none are named.
 //! - [`local`]: servers for a machine that has none.
+//! - [`sample`]: sample workbooks.
 
+pub mod command;
 pub mod local;
+pub mod parts;
+pub mod sample;
+pub mod settings;
+pub mod up;

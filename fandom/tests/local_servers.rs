@@ -146,7 +146,7 @@ async fn only_who_knows_the_password_enters_over_the_network() {
     let password = postgres.database_url.split([':', '@']).nth(2).expect("a password");
     let wrong =
         PostgresSettings::parse(&postgres.database_url.replace(password, "guess")).expect("a connection string");
-    let error = wrong.connect().await.err().expect("a wrong password is refused");
+    let error = wrong.connect().await.expect_err("a wrong password is refused");
     assert_eq!(error.code().map(|code| code.code()), Some("28P01"));
     for name in ["data", "socket"] {
         let mode = std::fs::metadata(dir.path().join("postgres").join(name)).expect("a directory").permissions().mode();
@@ -159,7 +159,7 @@ async fn a_directory_has_one_server() {
     let dir = passable_dir();
     let home = dir.path().join("postgres");
     let first = Postgres::start(&home).await.expect("Postgres starts");
-    let error = Postgres::start(&home).await.err().expect("the directory is taken");
+    let error = Postgres::start(&home).await.expect_err("the directory is taken");
     assert!(matches!(error, LocalError::InUse { pid: Some(pid), .. } if pid == std::process::id()), "{error}");
     let settings = PostgresSettings::parse(&first.database_url).expect("a connection string");
     settings.connect().await.expect("the first server is none the worse for it");

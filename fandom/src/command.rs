@@ -1,0 +1,92 @@
+//! What the command understands.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use fandom_services::env::{Env, Problems};
+
+use crate::sample::{self, SampleArgs};
+use crate::{parts, settings, up};
+
+/// Fandom Intelligence Suite: live, exact figures from the spreadsheets that an agency's tools export.
+#[derive(Debug, Parser)]
+#[command(name = "fandom", version, propagate_version = true, after_help = settings::help())]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything on this machine: Kafka and Postgres too, unless the settings name others
+    Up(UpArgs),
+    /// Watch the inbox and publish its spreadsheets to Kafka
+    Connect,
+    /// Keep the views in Postgres up to date with Kafka
+    Dataflow,
+    /// Serve the API and the page
+    Api,
+    /// Bring the database to the newest schema
+    Migrate,
+    /// Make the topics that are missing
+    Topics,
+    /// Write sample workbooks
+    Sample(SampleArgs),
+}
+
+/// How to start everything.
+#[derive(Clone, Debug, Default, Args)]
+pub struct UpArgs {
+    /// Directory for everything that is kept [FANDOM_DATA, else .fandom]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Folder that is watched for spreadsheets [FANDOM_INBOX, else <data>/inbox]
+    #[arg(long, value_name = "DIR")]
+    pub inbox: Option<PathBuf>,
+    /// Port of API and page, on loopback; 0 takes a free one [FANDOM_PORT, else 8080]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// Worker threads of the dataflow [FANDOM_WORKERS, else 1]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Leave the inbox empty at the first start
+    #[arg(long)]
+    pub no_sample: bool,
+}
+
+/// Runs what the command line says. Exit codes: 0 done or stopped in order, 1 failed, 2 bad arguments or settings.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Up(args) => up::run(&args, Env::of_process()),
+        Command::Connect => parts::connect(Env::of_process()),
+        Command::Dataflow => parts::dataflow(Env::of_process()),
+        Command::Api => parts::api(Env::of_process()),
+        Command::Migrate => parts::migrate(Env::of_process()),
+        Command::Topics => parts::topics(Env::of_process()),
+        Command::Sample(args) => write_sample(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Problems>() => {
+            eprintln!("fandom: {error}");
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            eprintln!("fandom: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write_sample(args: &SampleArgs) -> anyhow::Result<()> {
+    let summary = sample::write(args)?;
+    let mut out = std::io::stdout().lock();
+    for (kind, rows) in &summary.rows {
+        writeln!(out, "{rows:>10}  rows of {}", kind.name())?;
+    }
+    let files = summary.files.len();
+    writeln!(out, "{files} files in {}, of {} to {}", args.out.display(), summary.first_day, summary.last_day)?;
+    Ok(())
+}

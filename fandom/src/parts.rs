@@ -1,0 +1,173 @@
+//! Each part alone in this process, until it is asked to stop.
+
+use std::future::Future;
+
+use anyhow::{Context, anyhow};
+use fandom_api::ApiSettings;
+use fandom_connectors::ConnectorSettings;
+use fandom_dataflows::DataflowSettings;
+use fandom_services::env::Env;
+use fandom_services::kafka::{KafkaSettings, ensure_topics};
+use fandom_services::logs::LogSettings;
+use fandom_services::postgres::PostgresSettings;
+use fandom_services::{failpoints, kafka};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::{finish, unknown};
+
+/// Runs the connectors until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// When settings cannot be used, or the connectors fail.
+pub fn connect(mut env: Env) -> anyhow::Result<()> {
+    let settings = (
+        ConnectorSettings::from_env(&mut env),
+        KafkaSettings::from_env(&mut env),
+        PostgresSettings::from_env(&mut env),
+    );
+    let (connectors, kafka, postgres) = begin(env, settings)?;
+    until_stopped(|stop| fandom_connectors::run(connectors, kafka, postgres, stop))
+}
+
+/// Runs the dataflow until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// When settings cannot be used, or the dataflow fails or panics.
+pub fn dataflow(mut env: Env) -> anyhow::Result<()> {
+    let settings =
+        (DataflowSettings::from_env(&mut env), KafkaSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
+    let (dataflow, kafka, postgres) = begin(env, settings)?;
+    until_stopped(async |stop| {
+        // The engine's threads join when they are dropped, so a thread of their own holds them.
+        let (ended, end) = tokio::sync::oneshot::channel::<()>();
+        let thread = std::thread::Builder::new().name("dataflow".into()).spawn(move || {
+            let _ended = ended;
+            fandom_dataflows::run(dataflow, kafka, postgres, stop)
+        })?;
+        let _ = end.await;
+        match thread.join() {
+            Ok(outcome) => outcome.map_err(anyhow::Error::from),
+            Err(panic) => Err(anyhow!("the dataflow panicked: {}", panic_text(&*panic))),
+        }
+    })
+}
+
+/// Runs the API until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// When settings cannot be used, or the API fails.
+pub fn api(mut env: Env) -> anyhow::Result<()> {
+    let settings = (ApiSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
+    let (api, postgres) = begin(env, settings)?;
+    until_stopped(|stop| fandom_api::run(api, postgres, stop))
+}
+
+/// Brings the database to the newest schema.
+///
+/// # Errors
+/// When settings cannot be used, or the database cannot be reached or migrated.
+pub fn migrate(mut env: Env) -> anyhow::Result<()> {
+    let settings = PostgresSettings::from_env(&mut env);
+    let settings = begin(env, settings)?;
+    runtime()?.block_on(async {
+        let applied = migrate_database(&settings).await?;
+        tracing::info!(applied = applied.len(), migrations = ?applied, "the database has the newest schema");
+        Ok(())
+    })
+}
+
+/// Makes the topics that are missing.
+///
+/// # Errors
+/// When settings cannot be used, or the broker cannot be reached or refuses.
+pub fn topics(mut env: Env) -> anyhow::Result<()> {
+    let settings = KafkaSettings::from_env(&mut env);
+    let settings = begin(env, settings)?;
+    runtime()?.block_on(async {
+        let made = ensure_topics(&settings).await.with_context(|| unreachable_broker(&settings))?;
+        tracing::info!(made = made.len(), topics = ?made, "every topic is there");
+        Ok(())
+    })
+}
+
+/// Brings a database to the newest schema; returns the migrations that it lacked.
+///
+/// # Errors
+/// When it cannot be reached or migrated.
+pub async fn migrate_database(settings: &PostgresSettings) -> anyhow::Result<Vec<String>> {
+    let mut client = settings.connect().await.context("could not connect to the database of DATABASE_URL")?;
+    Ok(fandom_schemas::migrations::run(&mut client).await?)
+}
+
+/// What stands before the error of a broker.
+pub fn unreachable_broker(settings: &kafka::KafkaSettings) -> String {
+    format!("could not make the topics on the broker {}", settings.bootstrap_servers)
+}
+
+/// Reports all bad settings, or begins to log.
+fn begin<T>(mut env: Env, settings: T) -> anyhow::Result<T> {
+    let logs = LogSettings::from_env(&mut env);
+    failpoints::arm(&mut env);
+    let unknown = unknown(&env);
+    let settings = finish(env, settings)?;
+    logs.start();
+    for variable in unknown {
+        tracing::warn!(variable, "this variable looks like a setting and is none; see `fandom --help`");
+    }
+    Ok(settings)
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime could not be started")
+}
+
+/// Runs a part. The first signal asks it to stop, the second ends the process at once.
+fn until_stopped<F, E>(part: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = Result<(), E>>,
+    E: Into<anyhow::Error>,
+{
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let signals = stop_signals()?;
+        tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                let mut signals = signals;
+                if signals.recv().await.is_some() {
+                    tracing::info!("stopping");
+                    stop.cancel();
+                }
+                if signals.recv().await.is_some() {
+                    std::process::exit(130);
+                }
+            }
+        });
+        part(stop).await.map_err(Into::into)
+    });
+    // What still blocks a thread, such as a last flush that found no broker, must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    outcome
+}
+
+/// Every SIGTERM, SIGINT and SIGHUP from now on.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn stop_signals() -> std::io::Result<tokio::sync::mpsc::Receiver<()>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let mut signals = signal(kind)?;
+        let sender = sender.clone();
+        tokio::spawn(async move { while signals.recv().await.is_some() && sender.send(()).await.is_ok() {} });
+    }
+    Ok(receiver)
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("for a reason that is not text")
+}

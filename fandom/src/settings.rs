@@ -1,0 +1,226 @@
+//! Every setting of every part, read and checked together.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use fandom_api::ApiSettings;
+use fandom_connectors::ConnectorSettings;
+use fandom_dataflows::DataflowSettings;
+use fandom_services::env::{Env, Problems};
+use fandom_services::kafka::KafkaSettings;
+use fandom_services::logs::LogSettings;
+use fandom_services::postgres::PostgresSettings;
+
+/// An environment variable that sets something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The variable.
+    pub variable: &'static str,
+    /// What holds when it is not set.
+    pub default: &'static str,
+    /// What it sets.
+    pub meaning: &'static str,
+}
+
+const fn setting(variable: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { variable, default, meaning }
+}
+
+/// Every setting, in the order in which help lists them.
+pub const SETTINGS: &[Setting] = &[
+    setting("KAFKA_BOOTSTRAP_SERVERS", "`up` starts a broker", "brokers, as host:port,host:port"),
+    setting(
+        "DATABASE_URL",
+        "`up` starts a server",
+        "Postgres, as postgresql://user:password@host/database?sslmode=…; sslmode is disable, prefer, require, verify-ca or \
+         verify-full (the last two take sslrootcert=FILE)",
+    ),
+    setting("FANDOM_DATA", ".fandom", "directory for everything that `up` keeps (--data)"),
+    setting("FANDOM_INBOX", "inbox; with `up` <data>/inbox", "folder that is watched for spreadsheets (--inbox)"),
+    setting("FANDOM_PORT", "8080", "port of API and page, on loopback; 0 takes a free one (--port)"),
+    setting("FANDOM_WORKERS", "1", "worker threads of the dataflow (--workers)"),
+    setting("FANDOM_REPORTING_TZ", "UTC", "IANA zone in which hours, days, weeks and months are cut"),
+    setting(
+        "FANDOM_AS_OF",
+        "today",
+        "day up to which \"days since\" are counted: today, or data for the last day in the data",
+    ),
+    setting(
+        "FANDOM_MASS_SOURCES",
+        "mass,welcome,automat",
+        "a message is mass when its source contains one of these words",
+    ),
+    setting("FANDOM_WHALE_CENTS", "100000", "least spend of a whale, in cents"),
+    setting("FANDOM_REGULAR_CENTS", "10000", "least spend of a regular, in cents"),
+    setting("FANDOM_SOURCE", "inbox", "name of the source, the first part of the id of each of its files"),
+    setting("FANDOM_SOURCE_TZ", "as FANDOM_REPORTING_TZ", "IANA zone of times in sheets whose header names none"),
+    setting("FANDOM_DEFAULT_PLATFORM", "OF", "platform of a creator whose name gives none"),
+    setting("FANDOM_POLL_MS", "1000", "milliseconds between two looks at the folder"),
+    setting("FANDOM_SETTLE_MS", "200", "milliseconds for which a file must not change before it is read"),
+    setting("FANDOM_FILES_AT_ONCE", "2", "files read and published at the same time"),
+    setting("FANDOM_EPOCH_MS", "2", "least milliseconds between two commits of the views"),
+    setting("FANDOM_MAX_ROWS_IN_FLIGHT", "400000", "most rows read from Kafka whose effect is not yet in Postgres"),
+    setting("FANDOM_API_POOL", "8", "connections of the API to Postgres"),
+    setting("FANDOM_API_TIMEOUT_SECONDS", "10", "longest time of a request"),
+    setting("FANDOM_API_HEARTBEAT_SECONDS", "15", "seconds after which an idle live stream says that it lives"),
+    setting("FANDOM_API_LIVE_STREAMS", "256", "most live streams at once"),
+    setting("FANDOM_API_HOSTS", "none", "further host names by which the API may be asked, separated by commas"),
+    setting("FANDOM_KAFKA_PARTITIONS", "12", "partitions of topics that are made"),
+    setting("FANDOM_KAFKA_REPLICATION", "1", "copies of topics that are made"),
+    setting(
+        "FANDOM_KAFKA_<PROPERTY>",
+        "none",
+        "any property of librdkafka, its dots written as underscores, such as FANDOM_KAFKA_SECURITY_PROTOCOL=SASL_SSL",
+    ),
+    setting(
+        "FANDOM_KAFKA_JARS",
+        "kafka/target/jars",
+        "directory of Apache Kafka's jars; Maven fills it if they are missing",
+    ),
+    setting("FANDOM_LOG", "info", "what is logged, by module, such as info,fandom_dataflows=debug"),
+    setting("FANDOM_LOG_FORMAT", "pretty", "pretty or json"),
+    setting("FANDOM_FAILPOINTS", "none", "for tests: where a part ends as if killed, as name=N,name=N"),
+];
+
+/// The settings as help shows them: the variable and its default, below it what it sets.
+pub fn help() -> String {
+    let mut text = String::from("Settings (environment variables; options override them):\n");
+    for Setting { variable, default, meaning } in SETTINGS {
+        let _ = write!(text, "\n  {variable}  [{default}]\n      {meaning}");
+    }
+    text
+}
+
+/// The settings of all parts.
+pub struct AllSettings {
+    /// Logs.
+    pub logs: LogSettings,
+    /// Kafka.
+    pub kafka: KafkaSettings,
+    /// Postgres.
+    pub postgres: PostgresSettings,
+    /// Connectors.
+    pub connectors: ConnectorSettings,
+    /// Dataflow.
+    pub dataflow: DataflowSettings,
+    /// API.
+    pub api: ApiSettings,
+}
+
+impl AllSettings {
+    /// Reads the settings of all parts; notes problems in `env`.
+    pub fn from_env(env: &mut Env) -> AllSettings {
+        AllSettings {
+            logs: LogSettings::from_env(env),
+            kafka: KafkaSettings::from_env(env),
+            postgres: PostgresSettings::from_env(env),
+            connectors: ConnectorSettings::from_env(env),
+            dataflow: DataflowSettings::from_env(env),
+            api: ApiSettings::from_env(env),
+        }
+    }
+}
+
+/// The settings, or every problem: each variable once, since several parts may read the same one.
+///
+/// # Errors
+/// When something cannot be used.
+pub fn finish<T>(env: Env, settings: T) -> Result<T, Problems> {
+    env.finish(settings).map_err(|Problems(mut problems)| {
+        let mut named = BTreeSet::new();
+        problems.retain(|problem| named.insert(problem.variable.clone()));
+        Problems(problems)
+    })
+}
+
+/// Variables that look like settings and are none, such as one that is mistyped.
+pub fn unknown(env: &Env) -> Vec<String> {
+    let known =
+        |name: &str| SETTINGS.iter().any(|setting| setting.variable == name) || name.starts_with("FANDOM_KAFKA_");
+    env.with_prefix("FANDOM_").into_iter().map(|(name, _)| name).filter(|name| !known(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Env {
+        Env::from_pairs(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn problems_of_all_parts_are_listed_each_once() {
+        let mut env = env(&[
+            ("FANDOM_REPORTING_TZ", "Mars/Olympus"),
+            ("FANDOM_PORT", "http"),
+            ("FANDOM_WORKERS", "-2"),
+            ("FANDOM_POLL_MS", "soon"),
+            ("FANDOM_LOG_FORMAT", "yaml"),
+            ("FANDOM_KAFKA_NO_SUCH_PROPERTY", "1"),
+        ]);
+        let settings = AllSettings::from_env(&mut env);
+        let text = finish(env, settings).err().expect("eight problems").to_string();
+        for variable in [
+            "DATABASE_URL",
+            "FANDOM_KAFKA_NO_SUCH_PROPERTY",
+            "FANDOM_LOG_FORMAT",
+            "FANDOM_POLL_MS",
+            "FANDOM_PORT",
+            "FANDOM_REPORTING_TZ",
+            "FANDOM_WORKERS",
+            "KAFKA_BOOTSTRAP_SERVERS",
+        ] {
+            assert_eq!(text.matches(&format!("\n  {variable}: ")).count(), 1, "{variable} in:\n{text}");
+        }
+        assert!(text.starts_with("8 settings cannot be used:"), "{text}");
+    }
+
+    #[test]
+    fn a_mistyped_variable_is_noticed() {
+        let env = env(&[
+            ("FANDOM_WROKERS", "2"),
+            ("FANDOM_WORKERS", "2"),
+            ("FANDOM_KAFKA_SSL_CA_LOCATION", "x"),
+            ("PATH", "/"),
+        ]);
+        assert_eq!(unknown(&env), ["FANDOM_WROKERS"]);
+    }
+
+    /// Every variable that the sources name is in the list above and in the README.
+    #[test]
+    fn every_setting_is_listed() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut named = BTreeSet::new();
+        for part in ["services", "connectors", "dataflows", "api", "fandom"] {
+            variables_in(&root.join(part).join("src"), &mut named);
+        }
+        assert!(named.len() > 10, "too few variables were found to believe it: {named:?}");
+        let readme = std::fs::read_to_string(root.join("README.md")).expect("there is a README");
+        let listed: BTreeSet<&str> = SETTINGS.iter().map(|setting| setting.variable).collect();
+        for variable in named {
+            assert!(listed.contains(variable.as_str()), "{variable} is not in SETTINGS");
+        }
+        for Setting { variable, default, .. } in SETTINGS {
+            let row = format!("| `{variable}` | {default} |");
+            assert!(readme.contains(&row), "README.md has no row that begins with {row}");
+        }
+    }
+
+    /// Variables in the documentation of the settings, which is where each is said to be documented.
+    fn variables_in(dir: &Path, named: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(dir).expect("a folder of sources").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                variables_in(&path, named);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                for line in text.lines().filter_map(|line| line.trim().strip_prefix("/// - `")) {
+                    let names = line.split('`').step_by(2).take_while(|name| name.starts_with("FANDOM_"));
+                    named.extend(names.map(str::to_owned));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Whether the API, and what it stands on, answers.
+
+use std::time::{Duration, Instant};
+
+use fandom_services::postgres::PostgresSettings;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::progress::say;
+use super::supervisor::Supervisor;
+
+/// How often it is looked at, and said if it has changed, what is being waited for.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// Waits until every part runs and the API says that it is ready, telling now and then how far that is.
+pub async fn wait(port: u16, postgres: &PostgresSettings, parts: &[Supervisor]) {
+    say("parts", "waiting until every part answers".into());
+    let (mut looked, mut said) = (Instant::now(), String::new());
+    loop {
+        let missing: Vec<_> = parts.iter().filter(|part| part.pid().is_none()).map(Supervisor::name).collect();
+        if missing.is_empty() && answers_ok(port, "/api/v1/ready").await {
+            return;
+        }
+        if looked.elapsed() > LOOK_EVERY {
+            looked = Instant::now();
+            let state = match missing.first() {
+                Some(name) => format!("{name} is not running"),
+                None => hydration(postgres).await,
+            };
+            if state != said {
+                say("parts", state.clone());
+                said = state;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Whether a GET request to a port on loopback is answered with 200.
+pub async fn answers_ok(port: u16, path: &str) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).await.ok()?;
+        (&head == b"HTTP/1.1 200").then_some(())
+    };
+    tokio::time::timeout(Duration::from_secs(2), ask).await.is_ok_and(|answer| answer.is_some())
+}
+
+/// How far the dataflow has read the log.
+async fn hydration(postgres: &PostgresSettings) -> String {
+    let ask = async {
+        let client = postgres.connect().await.ok()?;
+        client.query_opt("select state, records_done, records_due from views.status", &[]).await.ok()?
+    };
+    match tokio::time::timeout(Duration::from_secs(2), ask).await {
+        Ok(Some(row)) => {
+            let (state, done, due): (String, i64, i64) = (row.get(0), row.get(1), row.get(2));
+            format!("the dataflow is {state}, {done} of {due} records read")
+        }
+        _ => "waiting for the API".into(),
+    }
+}

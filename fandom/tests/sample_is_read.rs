@@ -1,0 +1,80 @@
+//! The sample workbooks, read by the connectors: every row counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fandom::sample::{SampleArgs, write};
+use fandom_connectors::workbook::{Limits, ReadOptions, RejectedRow, RowSink, Stop, read};
+use fandom_schemas::rows::{Kind, Row, Text};
+use jiff::civil::date;
+use jiff::tz::TimeZone;
+
+#[derive(Default)]
+struct Everything {
+    rows: BTreeMap<Kind, u64>,
+    rejects: Vec<RejectedRow>,
+    days: BTreeSet<i64>,
+    platforms: BTreeSet<String>,
+    sales_net_cents: i64,
+    total_net_cents: i64,
+}
+
+impl RowSink for Everything {
+    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), Stop> {
+        *self.rows.entry(row.kind()).or_default() += 1;
+        match row {
+            Row::Message(message) => {
+                let text = text.expect("a message has a text");
+                assert_eq!(text.text.chars().count(), message.characters as usize);
+                assert!(!text.text.contains("<p") && !text.text.contains("&nbsp;"), "{}", text.text);
+                assert!(
+                    message.fan.starts_with(['u', 'f']) && !message.fan.contains(['(', ')', ' ']),
+                    "{}",
+                    message.fan
+                );
+                self.platforms.insert(message.platform.to_string());
+                self.days.insert(message.sent_at.div_euclid(86_400));
+            }
+            Row::Sale(sale) if !sale.reversed => self.sales_net_cents += sale.net_cents,
+            Row::CreatorDay(day) if day.first_day != day.last_day => {
+                if day.basis == fandom_schemas::rows::Basis::Net {
+                    self.total_net_cents += day.figures["total_earnings"].expect("a total");
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, reject: RejectedRow) -> Result<(), Stop> {
+        self.rejects.push(reject);
+        Ok(())
+    }
+}
+
+#[test]
+fn the_connectors_read_every_row_of_the_sample() {
+    let out = tempfile::tempdir().expect("a folder for the test");
+    let args = SampleArgs { start: Some(date(2026, 10, 21)), ..SampleArgs::new(out.path()) };
+    let summary = write(&args).expect("the sample is written");
+    // Every creator says her own platform, so this default must not appear.
+    let options = ReadOptions {
+        zone: TimeZone::get("Europe/Belgrade").expect("a zone"),
+        zone_name: "Europe/Belgrade".to_owned(),
+        default_platform: "Elsewhere".to_owned(),
+        limits: Limits::default(),
+    };
+    let mut everything = Everything::default();
+    for file in &summary.files {
+        let name = file.path.file_name().expect("a name").to_string_lossy();
+        let read = read(&file.path, &name, &options, &mut everything).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let kinds: BTreeSet<Option<Kind>> = read.sheets.iter().map(|sheet| sheet.kind).collect();
+        assert_eq!(kinds, BTreeSet::from([Some(file.kind)]), "{name}");
+        let accepted: u64 = read.sheets.iter().map(|sheet| sheet.accepted).sum();
+        assert_eq!(accepted, file.rows, "{name}");
+    }
+    assert_eq!(everything.rejects, []);
+    assert_eq!(everything.rows, summary.rows);
+    assert_eq!(everything.platforms, BTreeSet::from(["Fansly", "Fanvue", "OF"].map(str::to_owned)));
+    assert!((14..=15).contains(&everything.days.len()));
+    assert_eq!(everything.total_net_cents, everything.sales_net_cents);
+}
