@@ -41,7 +41,7 @@ use agency::{Agency, Size};
 const SHEET_ROWS: u32 = 1_048_575;
 
 /// How much sample data is wanted, of what, and where.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct SampleArgs {
     /// Folder to write the workbooks to; made if it is not there
     #[arg(long, value_name = "DIR")]

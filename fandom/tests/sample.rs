@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 use std::{fs, thread};
 
+use clap::Parser;
 use fandom::sample::{SampleArgs, SampleKind, SampleSummary, write};
 use fandom_schemas::rows::Kind;
 use jiff::civil::date;
@@ -325,6 +326,26 @@ fn what_cannot_be_made_is_refused() {
     assert!(message(SampleArgs { fans: 2, ..small(out.path()) }).contains("2 fans are too few for 3 creators"));
     assert!(message(SampleArgs { rows_per_file: 2_000_000, ..small(out.path()) }).contains("1048575"));
     assert_eq!(contents(out.path()).len(), 0);
+}
+
+#[derive(Parser)]
+struct Command {
+    #[command(flatten)]
+    sample: SampleArgs,
+}
+
+#[test]
+fn the_command_line_has_the_defaults_of_a_first_look_and_takes_kinds() {
+    let parse = |arguments: &str| Command::try_parse_from(arguments.split(' ')).map(|command| command.sample);
+    assert_eq!(parse("sample --out x").expect("arguments"), SampleArgs::new("x"));
+    let some = parse("sample --out x --start 2026-10-21 --only messages,sales template").expect("arguments");
+    assert_eq!(some.only, [SampleKind::Messages, SampleKind::Sales, SampleKind::Template]);
+    assert_eq!(some.start, Some(date(2026, 10, 21)));
+    for wrong in
+        ["sample", "sample --out x --days 0", "sample --out x --start 21.10.2026", "sample --out x --only cats"]
+    {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]
