@@ -130,3 +130,13 @@ fn standing(agency: &Agency, number: u32, sales: &mut Vec<Sale>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sale_is_as_small_as_the_documentation_says() {
+        assert_eq!(size_of::<Sale>(), 32);
+    }
+}
