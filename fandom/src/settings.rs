@@ -28,15 +28,15 @@ const fn setting(variable: &'static str, default: &'static str, meaning: &'stati
 
 /// Every setting, in the order in which help lists them.
 pub const SETTINGS: &[Setting] = &[
-    setting("KAFKA_BOOTSTRAP_SERVERS", "`up` starts a broker", "brokers, as host:port,host:port"),
+    setting("KAFKA_BOOTSTRAP_SERVERS", "local, with up", "brokers, as host:port,host:port"),
     setting(
         "DATABASE_URL",
-        "`up` starts a server",
+        "local, with up",
         "Postgres, as postgresql://user:password@host/database?sslmode=…; sslmode is disable, prefer, require, verify-ca or \
          verify-full (the last two take sslrootcert=FILE)",
     ),
-    setting("FANDOM_DATA", ".fandom", "directory for everything that `up` keeps (--data)"),
-    setting("FANDOM_INBOX", "inbox; with `up` <data>/inbox", "folder that is watched for spreadsheets (--inbox)"),
+    setting("FANDOM_DATA", ".fandom", "directory for everything that up keeps (--data)"),
+    setting("FANDOM_INBOX", "inbox, with up that of the data directory", "folder that is watched for spreadsheets (--inbox)"),
     setting("FANDOM_PORT", "8080", "port of API and page, on loopback; 0 takes a free one (--port)"),
     setting("FANDOM_WORKERS", "1", "worker threads of the dataflow (--workers)"),
     setting("FANDOM_REPORTING_TZ", "UTC", "IANA zone in which hours, days, weeks and months are cut"),

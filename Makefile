@@ -1,0 +1,35 @@
+# `make help` lists what there is. Every target sets up what it needs (scripts/setup), which takes no time once it is there.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench clean
+
+# A machine that has just got Rust has it here, and not yet in its PATH.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## set up, build, and start everything on sample spreadsheets (options: make run ARGS="--port 9000")
+	@scripts/setup
+	cargo build --release --locked -p fandom
+	@exec target/release/fandom up $(ARGS)
+
+test: ## set up, then run every test, over real Kafka and Postgres
+	@scripts/setup
+	cargo test --release --locked --workspace
+
+check: ## set up, then format, lints, documentation, dependencies
+	@scripts/setup --check
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
+	@scripts/dependencies
+
+bench: ## set up, then run the benchmarks
+	@scripts/setup
+	cargo bench --locked --workspace
+
+clean: ## remove what was built; the data in .fandom stays
+	cargo clean
+	rm -rf kafka/target
