@@ -53,7 +53,7 @@ impl Sale {
 
 const REVERSED: f64 = 0.025;
 
-/// Every sale of the calendar, in order of time. They are held in memory: some 48 bytes for each of about one message in eight.
+/// Every sale of the calendar, in order of time. They are held in memory: 32 bytes for each of about one message in ten.
 pub(super) fn sales(agency: &Agency, watches: &[Watch]) -> Vec<Sale> {
     let mut sales = Vec::new();
     for watch in watches {

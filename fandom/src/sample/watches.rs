@@ -73,16 +73,16 @@ fn duties(agency: &Agency, day: u32, third: u32) -> Vec<Duty> {
     }
     let hour = i8::try_from(third * 8).expect("a third of a day");
     let (from, to) = (agency.at(day, hour), agency.at(day, hour + 8));
-    team.into_iter().flat_map(|chatter| shift(agency, day, chatter, from, to)).collect()
+    team.into_iter().flat_map(|chatter| shift(agency, (day, third), chatter, from, to)).collect()
 }
 
 /// One chatter's shift, shared among the creators that are theirs.
-fn shift(agency: &Agency, day: u32, chatter: usize, from: i64, to: i64) -> Vec<Duty> {
+fn shift(agency: &Agency, (day, third): (u32, u32), chatter: usize, from: i64, to: i64) -> Vec<Duty> {
     let creators = agency.creators.len();
     let parts = (1 + chatter % 2).max(creators.div_ceil(agency.chatters.len())).min(creators);
     let length = (to - from) / i64::try_from(parts).expect("creators are counted in u16");
-    let mut dice =
-        Dice::new(agency.seed, "shift", (u64::from(day) << 20) + chatter as u64 + (to.cast_unsigned() << 40));
+    let number = (u64::from(day * 3 + third) << 32) + chatter as u64;
+    let mut dice = Dice::new(agency.seed, "shift", number);
     let mut duties = Vec::with_capacity(parts);
     for part in 0..parts {
         let begin = from + length * i64::try_from(part).expect("creators are counted in u16");
