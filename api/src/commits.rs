@@ -1,0 +1,251 @@
+//! Learns of each commit of the dataflow, and tells whoever listens.
+//!
+//! ```text
+//!  Postgres ── NOTIFY fandom_epoch ──▶ follow ── reads views.progress ──▶ latest (watch)
+//!                                                                  └───▶ changes (broadcast, bounded) ──▶ streams
+//! ```
+//!
+//! 1. Every notified epoch becomes one change, in ascending order, however many notifications arrive at once.
+//! 2. A change names at least the views that its commit changed. It may name one too many, when a later commit was already
+//!    visible as `views.progress` was read: that view is named again with its own commit.
+//! 3. What is committed while the connection is down becomes one change when it is back.
+//! 4. `latest` is set before a change is sent, so whoever subscribes first and then looks at `latest` misses nothing.
+//! 5. An epoch that goes back (another database) means: load everything anew.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fandom_services::postgres::{PostgresSettings, cause};
+use fandom_services::retry::Backoff;
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
+use tokio_postgres::{AsyncMessage, Client};
+use tokio_util::sync::CancellationToken;
+
+/// Where the views stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Epoch of the last commit.
+    pub epoch: i64,
+    /// By view: the epoch of its last change.
+    pub views: BTreeMap<String, i64>,
+}
+
+impl Progress {
+    /// The views changed after an epoch.
+    pub fn changed_since(&self, epoch: i64) -> Vec<String> {
+        self.views.iter().filter(|(_, changed)| **changed > epoch).map(|(view, _)| view.clone()).collect()
+    }
+}
+
+/// What listeners are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A commit, and the views that it changed.
+    Commit(i64, Arc<Vec<String>>),
+    /// Nothing that was read before holds any more.
+    Reload(i64),
+}
+
+/// How many changes a listener may be behind before it is told to load everything anew.
+const BEHIND: usize = 256;
+/// How long without a notification before the connection is tried.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// The commits of the dataflow.
+#[derive(Clone)]
+pub struct Commits {
+    latest: watch::Sender<Option<Progress>>,
+    changes: broadcast::Sender<Change>,
+    seats: Arc<Semaphore>,
+    closing: CancellationToken,
+}
+
+impl Commits {
+    /// Commits that nobody follows yet, for at most `listeners` at once.
+    pub fn new(closing: CancellationToken, listeners: usize) -> Commits {
+        Commits {
+            latest: watch::Sender::new(None),
+            changes: broadcast::Sender::new(BEHIND),
+            seats: Arc::new(Semaphore::new(listeners)),
+            closing,
+        }
+    }
+
+    /// A place among the listeners; `None` when all are taken.
+    pub fn seat(&self) -> Option<OwnedSemaphorePermit> {
+        self.seats.clone().try_acquire_owned().ok()
+    }
+
+    /// The changes from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Where the views stand, as soon as that is known.
+    pub fn latest(&self) -> watch::Receiver<Option<Progress>> {
+        self.latest.subscribe()
+    }
+
+    /// Cancelled when the streams shall end.
+    pub fn closing(&self) -> CancellationToken {
+        self.closing.clone()
+    }
+
+    /// Follows the commits until the API closes, over as many connections as it takes.
+    pub async fn follow(self, postgres: PostgresSettings) {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let closing = self.closing.clone();
+        while !closing.is_cancelled() {
+            let lost = tokio::select! {
+                () = closing.cancelled() => return,
+                lost = self.follow_once(&postgres, &mut backoff) => lost,
+            };
+            let wait = backoff.next_wait();
+            tracing::warn!(error = %lost, retry_ms = wait.as_millis() as u64, "commits cannot be followed for now");
+            tokio::select! {
+                () = closing.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Follows the commits over one connection; returns why it ended.
+    async fn follow_once(&self, postgres: &PostgresSettings, backoff: &mut Backoff) -> String {
+        let connecting = tokio::time::timeout(QUIET, postgres.config.connect(postgres.tls.clone()));
+        let (client, mut connection) = match connecting.await {
+            Ok(Ok(connected)) => connected,
+            Ok(Err(error)) => return cause(&error),
+            Err(_) => return "Postgres did not answer in time".to_owned(),
+        };
+        // Unbounded, but it holds small numbers alone and is emptied whenever the same connection has answered.
+        let (notify, mut notified) = mpsc::unbounded_channel();
+        let drive = async move {
+            loop {
+                match poll_fn(|context| connection.poll_message(context)).await {
+                    Some(Ok(AsyncMessage::Notification(note))) => {
+                        // A payload that is no epoch is still a reason to look.
+                        if notify.send(note.payload().parse().unwrap_or(0)).is_err() {
+                            return "nobody listens".to_owned();
+                        }
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return cause(&error),
+                    None => return "the connection was closed".to_owned(),
+                }
+            }
+        };
+        tokio::select! {
+            lost = drive => lost,
+            error = self.relay(&client, &mut notified, backoff) => cause(&error),
+        }
+    }
+
+    async fn relay(
+        &self,
+        client: &Client,
+        notified: &mut mpsc::UnboundedReceiver<i64>,
+        backoff: &mut Backoff,
+    ) -> tokio_postgres::Error {
+        if let Err(error) = client.batch_execute("set application_name = 'fandom-api live'; listen fandom_epoch").await
+        {
+            return error;
+        }
+        let mut epochs = Vec::new();
+        loop {
+            match read(client).await {
+                Ok(progress) => self.publish(&epochs, progress),
+                Err(error) => return error,
+            }
+            backoff.reset();
+            epochs.clear();
+            // After a quiet while, look all the same: a connection can be dead without a word.
+            if let Ok(Some(first)) = tokio::time::timeout(QUIET, notified.recv()).await {
+                epochs.push(first);
+                while let Ok(next) = notified.try_recv() {
+                    epochs.push(next);
+                }
+            }
+        }
+    }
+
+    /// Tells of what is new in `progress`, given the epochs that were notified.
+    fn publish(&self, notified: &[i64], progress: Progress) {
+        let known = self.latest.borrow().as_ref().map(|progress| progress.epoch);
+        self.latest.send_replace(Some(progress.clone()));
+        for change in changes(known, notified, &progress) {
+            // Without listeners there is nobody to tell.
+            let _ = self.changes.send(change);
+        }
+    }
+}
+
+/// The changes that lead from the known epoch to `progress`.
+fn changes(known: Option<i64>, notified: &[i64], progress: &Progress) -> Vec<Change> {
+    let Some(known) = known else { return Vec::new() };
+    if progress.epoch < known {
+        return vec![Change::Reload(progress.epoch)];
+    }
+    let mut epochs: Vec<i64> = notified
+        .iter()
+        .copied()
+        .chain([progress.epoch])
+        .filter(|epoch| (known + 1..=progress.epoch).contains(epoch))
+        .collect();
+    epochs.sort_unstable();
+    epochs.dedup();
+    let before = std::iter::once(known).chain(epochs.clone());
+    before.zip(epochs).map(|(before, epoch)| Change::Commit(epoch, Arc::new(progress.changed_since(before)))).collect()
+}
+
+#[derive(Deserialize)]
+struct View {
+    #[serde(default)]
+    epoch: i64,
+}
+
+async fn read(client: &Client) -> Result<Progress, tokio_postgres::Error> {
+    let row = client.query_typed_one("select epoch, views::text from views.progress", &[]).await?;
+    let views: BTreeMap<String, View> = serde_json::from_str(row.try_get(1)?).unwrap_or_else(|error| {
+        tracing::error!(%error, "views.progress names its views in a way that the API does not know");
+        BTreeMap::new()
+    });
+    Ok(Progress { epoch: row.try_get(0)?, views: views.into_iter().map(|(view, at)| (view, at.epoch)).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(epoch: i64, views: &[(&str, i64)]) -> Progress {
+        Progress { epoch, views: views.iter().map(|(view, at)| ((*view).to_owned(), *at)).collect() }
+    }
+
+    fn commit(epoch: i64, views: &[&str]) -> Change {
+        Change::Commit(epoch, Arc::new(views.iter().map(|view| (*view).to_owned()).collect()))
+    }
+
+    #[test]
+    fn every_commit_is_told_once_and_in_order() {
+        let at = progress(7, &[("fans", 7), ("files", 6), ("sales_day", 5)]);
+        assert_eq!(changes(Some(6), &[7], &at), [commit(7, &["fans"])]);
+        assert_eq!(changes(Some(5), &[7, 6], &at), [commit(6, &["fans", "files"]), commit(7, &["fans"])]);
+        assert_eq!(changes(Some(7), &[6, 7], &at), []);
+        assert_eq!(changes(None, &[7], &at), []);
+    }
+
+    #[test]
+    fn commits_without_a_notification_are_told_together() {
+        let at = progress(9, &[("fans", 8), ("files", 9), ("sales_day", 2)]);
+        assert_eq!(changes(Some(5), &[], &at), [commit(9, &["fans", "files"])]);
+        // A payload that is no epoch, and one that is not visible yet.
+        assert_eq!(changes(Some(5), &[0, 12], &at), [commit(9, &["fans", "files"])]);
+    }
+
+    #[test]
+    fn an_epoch_that_goes_back_means_load_anew() {
+        assert_eq!(changes(Some(5), &[3], &progress(3, &[])), [Change::Reload(3)]);
+    }
+}

@@ -1,0 +1,162 @@
+//! What surrounds every request: its id, host, time limit, panics, headers, log line and metrics.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use crate::problem::{Kind, Problem};
+use crate::server::App;
+use crate::settings::ApiSettings;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUESTS: &str = "fandom_api_requests_total";
+const SECONDS: &str = "fandom_api_request_seconds";
+
+/// Headers of every answer: nothing is guessed, framed, or read from elsewhere.
+const SAFE: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// Tells the metrics' recorder what they mean.
+pub fn describe_metrics() {
+    metrics::describe_counter!(REQUESTS, "Requests answered, by route and status");
+    metrics::describe_histogram!(SECONDS, metrics::Unit::Seconds, "Time to the beginning of an answer, by route");
+}
+
+/// The outermost layer.
+pub async fn outermost(State(app): State<App>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let id = request_id(request.headers());
+    let path = request.uri().path().to_owned();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", |matched| matched.as_str()).to_owned();
+    let span = tracing::info_span!("request", request_id = %id, route);
+    let mut response = guarded(&app.settings, request, next).instrument(span).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = problem.render(&path, &id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    for (name, value) in SAFE {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(value) = HeaderValue::try_from(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let (status, took) = (response.status(), begun.elapsed());
+    let duration_ms = took.as_micros() as f64 / 1000.0;
+    let status_code = status.as_u16();
+    // What browsers and supervisors ask all the time is of interest only when it goes wrong.
+    let routine = !route.starts_with("/api/v1") || route.ends_with("/health") || route.ends_with("/ready");
+    if (routine && !status.is_server_error()) || status == StatusCode::NOT_MODIFIED {
+        tracing::debug!(%method, route, status = status_code, duration_ms, request_id = %id, "request");
+    } else {
+        tracing::info!(%method, route, status = status_code, duration_ms, request_id = %id, "request");
+    }
+    metrics::histogram!(SECONDS, "route" => route.clone()).record(took.as_secs_f64());
+    metrics::counter!(REQUESTS, "route" => route, "status" => status.as_str().to_owned()).increment(1);
+    response
+}
+
+/// Answers, whatever the handler does.
+async fn guarded(settings: &ApiSettings, request: Request, next: Next) -> Response {
+    use axum::response::IntoResponse;
+    if !is_own_host(request.headers(), request.uri(), settings) {
+        return Problem::new(
+            Kind::WrongHost,
+            "this service answers to loopback names, and to those in FANDOM_API_HOSTS",
+        )
+        .into_response();
+    }
+    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(settings.timeout, handled).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            tracing::error!("the request's handler panicked");
+            Problem::internal().into_response()
+        }
+        Err(_) => {
+            tracing::warn!("the request took too long");
+            Problem::new(Kind::TimedOut, "the request took too long; ask for less at once, or later").into_response()
+        }
+    }
+}
+
+/// For paths that are no route.
+pub async fn not_found() -> Problem {
+    Problem::new(Kind::NotFound, "there is nothing at this path; the resources are under /api/v1")
+}
+
+/// For routes that know other methods.
+pub async fn method_not_allowed(method: Method) -> Problem {
+    Problem::new(Kind::MethodNotAllowed, format!("{method} is not a method of this resource; GET is"))
+}
+
+/// Whether the request was made to a name of ours: without accounts, this keeps web pages elsewhere out.
+fn is_own_host(headers: &HeaderMap, uri: &Uri, settings: &ApiSettings) -> bool {
+    let given = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.host());
+    let Some(given) = given else { return false };
+    let given = given.to_lowercase();
+    let host = match given.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => &given,
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+        || host.ends_with(".localhost")
+        || settings.hosts.iter().any(|own| own == host)
+}
+
+/// The id that the request came with, if it is a plain one; else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    static STARTED: LazyLock<u128> =
+        LazyLock::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()));
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let plain = |id: &&str| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    match headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(plain) {
+        Some(id) => id.to_owned(),
+        None => format!("{:x}-{:x}", *STARTED, COUNT.fetch_add(1, Ordering::Relaxed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fandom_services::env::Env;
+
+    use super::*;
+
+    #[test]
+    fn only_own_names_are_answered() {
+        let mut env = Env::from_pairs(vec![("FANDOM_API_HOSTS".into(), "figures.example".into())]);
+        let settings = ApiSettings::from_env(&mut env);
+        let own = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_str(host).expect("a header"));
+            is_own_host(&headers, &Uri::from_static("/"), &settings)
+        };
+        for host in
+            ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080", "[::1]", "a.localhost", "figures.example:80"]
+        {
+            assert!(own(host), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "evil.example:x", ""] {
+            assert!(!own(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! A file a resource.
+
+mod chatters;
+mod creators;
+mod fans;
+mod files;
+mod health;
+mod live;
+mod overview;
+mod performance;
+mod sales;
+mod template;
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::server::App;
+
+/// The routes under `/api/v1`.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/overview", get(overview::overview))
+        .route("/chatters", get(chatters::list))
+        .route("/chatters/performance", get(performance::list))
+        .route("/creators", get(creators::list))
+        .route("/creators/{creator}/daily", get(creators::daily))
+        .route("/fans", get(fans::list))
+        .route("/sales", get(sales::list))
+        .route("/files", get(files::list))
+        .route("/template", get(template::list))
+        .route("/live", get(live::stream))
+}

@@ -1,0 +1,143 @@
+//! Binds the port, starts what runs beside requests, serves until it is told to stop.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::middleware;
+use fandom_services::postgres::PostgresSettings;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::commits::Commits;
+use crate::database::Database;
+use crate::{request, resources, settings::ApiSettings, web};
+
+/// Why the API could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The port could not be taken.
+    #[error("port {port} could not be taken on loopback; free it or set FANDOM_PORT to another")]
+    Bind {
+        /// The port.
+        port: u16,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The pool of connections was refused.
+    #[error("the pool of connections to Postgres could not be made")]
+    Pool(#[from] deadpool_postgres::BuildError),
+    /// Serving failed.
+    #[error("the server ended")]
+    Serve(#[source] std::io::Error),
+}
+
+/// What every resource can reach.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub database: Database,
+    pub commits: Commits,
+    pub settings: Arc<ApiSettings>,
+}
+
+impl FromRef<App> for Database {
+    fn from_ref(app: &App) -> Database {
+        app.database.clone()
+    }
+}
+
+/// How long requests that have begun may go on after the stop.
+const LAST_REQUESTS: Duration = Duration::from_secs(4);
+
+/// The API, bound to its port and not yet answering.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    app: App,
+    postgres: PostgresSettings,
+    closing: CancellationToken,
+}
+
+impl Server {
+    /// Takes the port. Postgres need not answer yet: until it does, so does the API with 503.
+    ///
+    /// # Errors
+    /// When the port cannot be taken.
+    pub async fn bind(settings: ApiSettings, postgres: PostgresSettings) -> Result<Server, ApiError> {
+        let port = settings.port;
+        let bound = async {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        };
+        let (listener, address) = bound.await.map_err(|source| ApiError::Bind { port, source })?;
+        let closing = CancellationToken::new();
+        let database = Database::new(&postgres, settings.pool, settings.timeout)?;
+        let commits = Commits::new(closing.clone(), settings.live_streams);
+        let app = App { database, commits, settings: Arc::new(settings) };
+        request::describe_metrics();
+        Ok(Server { listener, address, router: router(app.clone()), app, postgres, closing })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop` is cancelled; then ends the live streams, and requests within a few seconds.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn serve(self, stop: CancellationToken) -> Result<(), ApiError> {
+        let Server { listener, address, router, app, postgres, closing } = self;
+        tracing::info!(%address, "the API listens");
+        let following = tokio::spawn(app.commits.clone().follow(postgres));
+        let _end_streams = closing.clone().drop_guard();
+        let serving = axum::serve(listener, router).with_graceful_shutdown({
+            let (stop, closing) = (stop.clone(), closing.clone());
+            async move {
+                stop.cancelled().await;
+                closing.cancel();
+            }
+        });
+        let overdue = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_REQUESTS).await;
+        };
+        let ended = tokio::select! {
+            ended = serving.into_future() => ended.map_err(ApiError::Serve),
+            () = overdue => {
+                tracing::warn!("requests were cut off, since they did not end in time");
+                Ok(())
+            }
+        };
+        closing.cancel();
+        if following.await.is_err() {
+            tracing::error!("the task that follows commits panicked");
+        }
+        app.database.close();
+        ended
+    }
+}
+
+/// Runs the API until `stop` is cancelled.
+///
+/// # Errors
+/// When the port cannot be taken, or the server fails.
+pub async fn run(settings: ApiSettings, postgres: PostgresSettings, stop: CancellationToken) -> Result<(), ApiError> {
+    Server::bind(settings, postgres).await?.serve(stop).await
+}
+
+fn router(app: App) -> Router {
+    Router::new()
+        .nest("/api/v1", resources::routes())
+        .merge(web::routes())
+        .fallback(request::not_found)
+        .method_not_allowed_fallback(request::method_not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), request::outermost))
+        .with_state(app)
+}

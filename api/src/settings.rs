@@ -1,0 +1,107 @@
+//! What can be set.
+
+use std::time::Duration;
+
+use fandom_services::env::Env;
+use jiff::tz::TimeZone;
+
+/// How the API answers.
+///
+/// - `FANDOM_PORT`: the port, on loopback; 0 takes a free one (8080).
+/// - `FANDOM_REPORTING_TZ`: the IANA zone in which days are cut (`UTC`).
+/// - `FANDOM_API_POOL`: connections to Postgres for requests, 1 to 1000 (8). One more waits for commits.
+/// - `FANDOM_API_TIMEOUT_SECONDS`: the longest that a request may take (10).
+/// - `FANDOM_API_HEARTBEAT_SECONDS`: how often an idle live stream says that it lives (15).
+/// - `FANDOM_API_LIVE_STREAMS`: live streams at once (256).
+/// - `FANDOM_API_HOSTS`: further host names by which it may be asked, separated by commas. Loopback names always may;
+///   any other is refused, so that no web page elsewhere can read the figures by pointing a name of its own here.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// The port on loopback; 0 takes a free one.
+    pub port: u16,
+    /// The zone in which days are cut.
+    pub reporting_tz: TimeZone,
+    /// Connections to Postgres for requests.
+    pub pool: usize,
+    /// The longest that a request may take.
+    pub timeout: Duration,
+    /// How often an idle live stream says that it lives.
+    pub heartbeat: Duration,
+    /// Live streams at once.
+    pub live_streams: usize,
+    /// Further host names, in lower case and without a port.
+    pub hosts: Vec<String>,
+}
+
+impl ApiSettings {
+    /// Reads the settings; notes problems in `env`.
+    pub fn from_env(env: &mut Env) -> ApiSettings {
+        let seconds = |env: &mut Env, variable, default| {
+            Duration::from_secs(env.checked(variable, default, "a number of seconds from 1 to 3600", |text| {
+                text.parse().ok().filter(|seconds| (1..=3600).contains(seconds))
+            }))
+        };
+        ApiSettings {
+            port: env.parsed("FANDOM_PORT", 8080, "a port from 0 to 65535"),
+            reporting_tz: env.checked(
+                "FANDOM_REPORTING_TZ",
+                TimeZone::UTC,
+                "an IANA time zone such as Europe/Belgrade",
+                |text| TimeZone::get(text).ok(),
+            ),
+            pool: env.checked("FANDOM_API_POOL", 8, "a number from 1 to 1000", |text| {
+                text.parse().ok().filter(|size| (1..=1000).contains(size))
+            }),
+            timeout: seconds(env, "FANDOM_API_TIMEOUT_SECONDS", 10),
+            heartbeat: seconds(env, "FANDOM_API_HEARTBEAT_SECONDS", 15),
+            live_streams: env.checked("FANDOM_API_LIVE_STREAMS", 256, "a number from 1 to 100000", |text| {
+                text.parse().ok().filter(|count| (1..=100_000).contains(count))
+            }),
+            hosts: env
+                .text("FANDOM_API_HOSTS")
+                .unwrap_or_default()
+                .split(',')
+                .map(|host| host.trim().to_lowercase())
+                .filter(|host| !host.is_empty())
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<ApiSettings, String> {
+        let mut env = Env::from_pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        let settings = ApiSettings::from_env(&mut env);
+        env.finish(settings).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn defaults_are_sound() {
+        let settings = read(&[]).expect("nothing is required");
+        assert_eq!((settings.port, settings.pool, settings.hosts.len()), (8080, 8, 0));
+        assert_eq!(settings.reporting_tz, TimeZone::UTC);
+    }
+
+    #[test]
+    fn every_wrong_setting_is_named() {
+        let problems = read(&[
+            ("FANDOM_PORT", "99999"),
+            ("FANDOM_REPORTING_TZ", "Mars/Olympus"),
+            ("FANDOM_API_POOL", "0"),
+            ("FANDOM_API_TIMEOUT_SECONDS", "-1"),
+        ])
+        .expect_err("four are wrong");
+        for variable in ["FANDOM_PORT", "FANDOM_REPORTING_TZ", "FANDOM_API_POOL", "FANDOM_API_TIMEOUT_SECONDS"] {
+            assert!(problems.contains(variable), "{problems}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_listed_in_lower_case() {
+        let settings = read(&[("FANDOM_API_HOSTS", " Figures.example , ,b ")]).expect("hosts");
+        assert_eq!(settings.hosts, ["figures.example", "b"]);
+    }
+}

@@ -1,0 +1,217 @@
+//! The live stream: one event a commit, nothing missed, nothing kept without bound, and an end.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::service::Service;
+
+/// Reads a stream of server-sent events.
+struct Stream {
+    response: reqwest::Response,
+    buffer: String,
+}
+
+#[derive(Debug, PartialEq)]
+struct Event {
+    name: String,
+    id: String,
+    data: Value,
+}
+
+impl Stream {
+    async fn open(service: &Service, path: &str, last: Option<&str>) -> Stream {
+        let request = service.http.get(service.url(path)).timeout(Duration::from_secs(60));
+        let request = last.into_iter().fold(request, |request, id| request.header("last-event-id", id));
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Stream { response, buffer: String::new() }
+    }
+
+    /// The next block of lines; `None` at the end.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.buffer.split_once("\n\n") {
+                let block = block.to_owned();
+                self.buffer = rest.to_owned();
+                return Some(block);
+            }
+            let chunk =
+                tokio::time::timeout(Duration::from_secs(20), self.response.chunk()).await.expect("something in time");
+            self.buffer.push_str(std::str::from_utf8(&chunk.ok()??).expect("UTF-8"));
+        }
+    }
+
+    /// The next event, comments passed over.
+    async fn event(&mut self) -> Option<Event> {
+        loop {
+            let block = self.block().await?;
+            let field = |name: &str| {
+                block.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+            };
+            if let Some(name) = field("event:") {
+                let data = serde_json::from_str(&field("data:").expect("data")).expect("JSON");
+                return Some(Event { name, id: field("id:").expect("an id"), data });
+            }
+        }
+    }
+}
+
+fn commit(epoch: i64, views: &[&str]) -> Option<Event> {
+    Some(Event { name: "commit".into(), id: epoch.to_string(), data: json!({ "epoch": epoch, "views": views }) })
+}
+
+fn reload(epoch: i64) -> Option<Event> {
+    Some(Event { name: "reload".into(), id: epoch.to_string(), data: json!({ "epoch": epoch }) })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_event_a_commit() {
+    let service = Service::start().await;
+    service.commit(100, &["fans"]).await;
+    let mut streams =
+        [Stream::open(&service, "/api/v1/live", None).await, Stream::open(&service, "/api/v1/live", None).await];
+    for (epoch, views) in [(101, vec!["chatter_day", "fans"]), (105, vec!["files"]), (106, vec![])] {
+        service.commit(epoch, &views).await;
+        for stream in &mut streams {
+            assert_eq!(stream.event().await, commit(epoch, &views));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_commits_is_told_commit_by_commit() {
+    let service = Service::start().await;
+    service.commit(100, &["fans"]).await;
+    let mut stream = Stream::open(&service, "/api/v1/live", None).await;
+    for epoch in 101..=200 {
+        service.commit(epoch, &[if epoch % 2 == 0 { "fans" } else { "files" }]).await;
+    }
+    for epoch in 101..=200 {
+        let event = stream.event().await.expect("an event");
+        assert_eq!(event.id, epoch.to_string());
+        let views = event.data["views"].as_array().expect("views").clone();
+        assert!(views.contains(&json!(if epoch % 2 == 0 { "fans" } else { "files" })), "{epoch}: {views:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_back_is_told_what_changed_since() {
+    let service = Service::start().await;
+    service.commit(100, &["fans"]).await;
+    service.commit(103, &["files"]).await;
+    service.commit(107, &["sales_day"]).await;
+    // Until the stream has seen the last commit, it may tell of them one by one.
+    let mut stream = Stream::open(&service, "/api/v1/live?since=0", None).await;
+    while stream.event().await.expect("an event").id != "107" {}
+
+    for (path, last, expected) in [
+        ("/api/v1/live", Some("100"), commit(107, &["files", "sales_day"])),
+        ("/api/v1/live?since=103", None, commit(107, &["sales_day"])),
+        ("/api/v1/live?since=100", Some("103"), commit(107, &["sales_day"])),
+        ("/api/v1/live", Some("0"), commit(107, &["fans", "files", "sales_day"])),
+        ("/api/v1/live", Some("999"), reload(107)),
+        ("/api/v1/live", Some("what"), reload(107)),
+    ] {
+        assert_eq!(Stream::open(&service, path, last).await.event().await, expected, "{path} {last:?}");
+    }
+    let mut current = Stream::open(&service, "/api/v1/live", Some("107")).await;
+    let mut fresh = Stream::open(&service, "/api/v1/live", None).await;
+    service.commit(108, &["fans"]).await;
+    assert_eq!(current.event().await, commit(108, &["fans"]), "who has everything is told only of what is new");
+    assert_eq!(fresh.event().await, commit(108, &["fans"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_database_means_load_anew() {
+    let service = Service::start().await;
+    service.commit(100, &["fans"]).await;
+    let mut stream = Stream::open(&service, "/api/v1/live?since=0", None).await;
+    while stream.event().await.expect("an event").id != "100" {}
+    service.commit(50, &["fans"]).await;
+    assert_eq!(stream.event().await, reload(50));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_stream_shows_that_it_lives() {
+    let postgres = Cluster::shared().await.database().await;
+    let service = Service::over(postgres, &[("FANDOM_API_HEARTBEAT_SECONDS", "1")]).await;
+    let mut stream = Stream::open(&service, "/api/v1/live", None).await;
+    let hello = stream.block().await.expect("a greeting");
+    assert!(hello.contains("retry:"), "{hello}");
+    for _ in 0..2 {
+        assert!(stream.block().await.expect("a heartbeat").starts_with(':'));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_end_when_the_api_stops() {
+    let service = Service::start().await;
+    let mut stream = Stream::open(&service, "/api/v1/live", None).await;
+    let begun = std::time::Instant::now();
+    service.stop().await.expect("a clean stop");
+    assert_eq!(stream.event().await, None);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seats_are_limited_and_given_back() {
+    let postgres = Cluster::shared().await.database().await;
+    let service = Service::over(postgres, &[("FANDOM_API_LIVE_STREAMS", "1")]).await;
+    let first = Stream::open(&service, "/api/v1/live", None).await;
+    let refused = service.get("/live").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "2"));
+    drop(first);
+    for _ in 0..50 {
+        let response = service.http.get(service.url("/api/v1/live")).send().await.expect("an answer");
+        if response.status() == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the seat of a closed stream was not given back");
+}
+
+/// A reader that does not read while more is committed than is kept for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_is_told_to_load_anew() {
+    let service = Service::start().await;
+    service.commit(1, &["fans"]).await;
+    let mut slow = Stream::open(&service, "/api/v1/live?since=0", None).await;
+    while slow.event().await.expect("an event").id != "1" {}
+    // Long names fill what the sockets hold, so that the rest waits in the channel.
+    let names: Vec<String> = (0..60).map(|n| format!("view_{n}_{}", "x".repeat(1000))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut quick = Stream::open(&service, "/api/v1/live", None).await;
+    let last = 700;
+    let reading = tokio::spawn(async move { while quick.event().await.expect("an event").id != last.to_string() {} });
+    for epoch in 2..=last {
+        service.commit(epoch, &names).await;
+    }
+    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("in time").expect("the quick reader keeps up");
+    let mut reloaded = false;
+    loop {
+        let event = slow.event().await.expect("an event");
+        reloaded |= event.name == "reload";
+        if event.id == last.to_string() {
+            break;
+        }
+    }
+    assert!(reloaded, "the slow reader got everything, so the server kept everything");
+    service.commit(last + 1, &["fans"]).await;
+    assert_eq!(slow.event().await.expect("an event").id, (last + 1).to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_streams_end_at_once() {
+    let service = Service::start().await;
+    let streams: Vec<Stream> =
+        futures_util::stream::iter(0..40).then(|_| Stream::open(&service, "/api/v1/live", None)).collect().await;
+    service.stop().await.expect("a clean stop");
+    for mut stream in streams {
+        assert_eq!(stream.event().await, None);
+    }
+}
