@@ -36,7 +36,11 @@ pub const SETTINGS: &[Setting] = &[
          verify-full (the last two take sslrootcert=FILE)",
     ),
     setting("FANDOM_DATA", ".fandom", "directory for everything that up keeps (--data)"),
-    setting("FANDOM_INBOX", "inbox, with up that of the data directory", "folder that is watched for spreadsheets (--inbox)"),
+    setting(
+        "FANDOM_INBOX",
+        "inbox, with up that of the data directory",
+        "folder that is watched for spreadsheets (--inbox)",
+    ),
     setting("FANDOM_PORT", "8080", "port of API and page, on loopback; 0 takes a free one (--port)"),
     setting("FANDOM_WORKERS", "1", "worker threads of the dataflow (--workers)"),
     setting("FANDOM_REPORTING_TZ", "UTC", "IANA zone in which hours, days, weeks and months are cut"),
@@ -58,6 +62,43 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_POLL_MS", "1000", "milliseconds between two looks at the folder"),
     setting("FANDOM_SETTLE_MS", "200", "milliseconds for which a file must not change before it is read"),
     setting("FANDOM_FILES_AT_ONCE", "2", "files read and published at the same time"),
+    setting(
+        "FANDOM_MAX_FILE_BYTES",
+        "536870912",
+        "most bytes of a file (512 MiB); one beyond this or a limit below is refused",
+    ),
+    setting(
+        "FANDOM_MAX_INFLATED_BYTES",
+        "8589934592",
+        "most bytes that a zipped workbook holds (8 GiB); one with more is refused",
+    ),
+    setting(
+        "FANDOM_MAX_SHARED_STRING_BYTES",
+        "268435456",
+        "most bytes of the texts that a workbook's cells share (256 MiB); one with more is refused",
+    ),
+    setting(
+        "FANDOM_MAX_SHARED_STRINGS",
+        "8000000",
+        "most texts that a workbook's cells share; one with more is refused",
+    ),
+    setting("FANDOM_MAX_ZIP_ENTRIES", "4000", "most entries of a zipped workbook"),
+    setting(
+        "FANDOM_MAX_INFLATION_RATIO",
+        "200",
+        "most times that an entry of a zipped workbook may grow when it is inflated",
+    ),
+    setting("FANDOM_MAX_CELLS", "100000000", "most cells of a file"),
+    setting("FANDOM_MAX_SHEETS", "256", "most sheets of a file"),
+    setting("FANDOM_MAX_COLUMNS", "16384", "most columns of a sheet"),
+    setting("FANDOM_MAX_STRING_CHARS", "200000", "most characters of a cell"),
+    setting("FANDOM_MAX_ROW_BYTES", "8388608", "most bytes of a row (8 MiB)"),
+    setting("FANDOM_MAX_XLS_BYTES", "134217728", "most bytes of an .xls file (128 MiB)"),
+    setting(
+        "FANDOM_MAX_XLS_CELLS",
+        "6000000",
+        "most cells that the sheets of an .xls file span; one with more is refused",
+    ),
     setting("FANDOM_EPOCH_MS", "2", "least milliseconds between two commits of the views"),
     setting("FANDOM_MAX_ROWS_IN_FLIGHT", "400000", "most rows read from Kafka whose effect is not yet in Postgres"),
     setting("FANDOM_API_POOL", "8", "connections of the API to Postgres"),
@@ -216,9 +257,11 @@ mod tests {
                 variables_in(&path, named);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a source file");
-                for line in text.lines().filter_map(|line| line.trim().strip_prefix("/// - `")) {
-                    let names = line.split('`').step_by(2).take_while(|name| name.starts_with("FANDOM_"));
-                    named.extend(names.map(str::to_owned));
+                for line in text.lines().map(str::trim_start).filter(|line| line.starts_with("///")) {
+                    let plain =
+                        |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || matches!(c, '_' | '<' | '>'));
+                    let names = line.split('`').skip(1).step_by(2);
+                    named.extend(names.filter(|name| name.starts_with("FANDOM_") && plain(name)).map(str::to_owned));
                 }
             }
         }

@@ -170,14 +170,19 @@ fn copy_log(name: &str, mut lines: impl BufRead, mut log: File) {
     }
 }
 
-/// Whether a line is a warning, an error, or something that is no log line at all, such as a panic.
+/// Whether a line is a warning, an error, or something that is no log line at all, such as a panic; but no line of the
+/// stack below a panic, which is for who reads the file.
 fn is_notable(line: &str) -> bool {
     const QUIET: [&str; 3] = ["INFO", "DEBUG", "TRACE"];
+    const BELOW_A_PANIC: [&str; 3] = [" ", "stack backtrace:", "note: "];
+    if line.trim().is_empty() || BELOW_A_PANIC.iter().any(|start| line.starts_with(start)) {
+        return false;
+    }
     let level = match line.strip_prefix('{') {
         Some(json) => json.split("\"level\":\"").nth(1).and_then(|rest| rest.split('"').next()),
         None => line.split_whitespace().nth(1),
     };
-    !line.trim().is_empty() && !level.is_some_and(|level| QUIET.contains(&level))
+    !level.is_some_and(|level| QUIET.contains(&level))
 }
 
 #[cfg(test)]
@@ -193,6 +198,8 @@ mod tests {
             (r#"{"timestamp":"2026-11-22T23:23:53Z","level":"ERROR","message":"INFO"}"#, true),
             ("thread 'main' (12) panicked at src/main.rs:1:1:\n", true),
             ("fandom: the port is taken\n", true),
+            ("stack backtrace:\n", false),
+            ("   4: core::option::expect_failed\n", false),
             ("\n", false),
         ] {
             assert_eq!(is_notable(line), shown, "{line}");
