@@ -51,6 +51,8 @@ pub enum Change {
 
 /// How many changes a listener may be behind before it is told to load everything anew.
 const BEHIND: usize = 256;
+/// Stands for a notification that names no epoch.
+const NO_EPOCH: i64 = i64::MIN;
 /// How long without a notification before the connection is tried.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -97,11 +99,12 @@ impl Commits {
     /// Follows the commits until the API closes, over as many connections as it takes.
     pub async fn follow(self, postgres: PostgresSettings) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let mut told = None;
         let closing = self.closing.clone();
         while !closing.is_cancelled() {
             let lost = tokio::select! {
                 () = closing.cancelled() => return,
-                lost = self.follow_once(&postgres, &mut backoff) => lost,
+                lost = self.follow_once(&postgres, &mut told, &mut backoff) => lost,
             };
             let wait = backoff.next_wait();
             tracing::warn!(error = %lost, retry_ms = wait.as_millis() as u64, "commits cannot be followed for now");
@@ -113,7 +116,7 @@ impl Commits {
     }
 
     /// Follows the commits over one connection; returns why it ended.
-    async fn follow_once(&self, postgres: &PostgresSettings, backoff: &mut Backoff) -> String {
+    async fn follow_once(&self, postgres: &PostgresSettings, told: &mut Option<i64>, backoff: &mut Backoff) -> String {
         let connecting = tokio::time::timeout(QUIET, postgres.config.connect(postgres.tls.clone()));
         let (client, mut connection) = match connecting.await {
             Ok(Ok(connected)) => connected,
@@ -127,7 +130,7 @@ impl Commits {
                 match poll_fn(|context| connection.poll_message(context)).await {
                     Some(Ok(AsyncMessage::Notification(note))) => {
                         // A payload that is no epoch is still a reason to look.
-                        if notify.send(note.payload().parse().unwrap_or(0)).is_err() {
+                        if notify.send(note.payload().parse().unwrap_or(NO_EPOCH)).is_err() {
                             return "nobody listens".to_owned();
                         }
                     }
@@ -139,7 +142,7 @@ impl Commits {
         };
         tokio::select! {
             lost = drive => lost,
-            error = self.relay(&client, &mut notified, backoff) => cause(&error),
+            error = self.relay(&client, &mut notified, told, backoff) => cause(&error),
         }
     }
 
@@ -147,6 +150,7 @@ impl Commits {
         &self,
         client: &Client,
         notified: &mut mpsc::UnboundedReceiver<i64>,
+        told: &mut Option<i64>,
         backoff: &mut Backoff,
     ) -> tokio_postgres::Error {
         if let Err(error) = client.batch_execute("set application_name = 'fandom-api live'; listen fandom_epoch").await
@@ -156,7 +160,7 @@ impl Commits {
         let mut epochs = Vec::new();
         loop {
             match read(client).await {
-                Ok(progress) => self.publish(&epochs, progress),
+                Ok(progress) => self.publish(told, &epochs, progress),
                 Err(error) => return error,
             }
             backoff.reset();
@@ -171,32 +175,33 @@ impl Commits {
         }
     }
 
-    /// Tells of what is new in `progress`, given the epochs that were notified.
-    fn publish(&self, notified: &[i64], progress: Progress) {
-        let known = self.latest.borrow().as_ref().map(|progress| progress.epoch);
-        self.latest.send_replace(Some(progress.clone()));
-        for change in changes(known, notified, &progress) {
+    /// Tells of what is new in `progress`, given what was told last and the epochs that were notified.
+    fn publish(&self, told: &mut Option<i64>, notified: &[i64], progress: Progress) {
+        let changes = changes(told, notified, &progress);
+        self.latest.send_replace(Some(progress));
+        for change in changes {
             // Without listeners there is nobody to tell.
             let _ = self.changes.send(change);
         }
     }
 }
 
-/// The changes that lead from the known epoch to `progress`.
-fn changes(known: Option<i64>, notified: &[i64], progress: &Progress) -> Vec<Change> {
-    let Some(known) = known else { return Vec::new() };
-    if progress.epoch < known {
+/// The changes that lead from the epoch told last to the last one notified, or without any to `progress`.
+fn changes(told: &mut Option<i64>, notified: &[i64], progress: &Progress) -> Vec<Change> {
+    let Some(last) = told.replace(progress.epoch) else { return Vec::new() };
+    if progress.epoch < last {
         return vec![Change::Reload(progress.epoch)];
     }
-    let mut epochs: Vec<i64> = notified
-        .iter()
-        .copied()
-        .chain([progress.epoch])
-        .filter(|epoch| (known + 1..=progress.epoch).contains(epoch))
-        .collect();
+    let mut epochs = notified.to_vec();
+    if epochs.is_empty() || epochs.contains(&NO_EPOCH) {
+        epochs.push(progress.epoch);
+    }
+    epochs.retain(|epoch| (last + 1..=progress.epoch).contains(epoch));
     epochs.sort_unstable();
     epochs.dedup();
-    let before = std::iter::once(known).chain(epochs.clone());
+    // A commit can be visible before its notification has come: it is told then.
+    *told = Some(epochs.last().copied().unwrap_or(last));
+    let before = std::iter::once(last).chain(epochs.clone());
     before.zip(epochs).map(|(before, epoch)| Change::Commit(epoch, Arc::new(progress.changed_since(before)))).collect()
 }
 
@@ -227,25 +232,42 @@ mod tests {
         Change::Commit(epoch, Arc::new(views.iter().map(|view| (*view).to_owned()).collect()))
     }
 
+    fn told(last: Option<i64>, notified: &[i64], progress: &Progress) -> (Vec<Change>, Option<i64>) {
+        let mut told = last;
+        let changes = changes(&mut told, notified, progress);
+        (changes, told)
+    }
+
     #[test]
     fn every_commit_is_told_once_and_in_order() {
         let at = progress(7, &[("fans", 7), ("files", 6), ("sales_day", 5)]);
-        assert_eq!(changes(Some(6), &[7], &at), [commit(7, &["fans"])]);
-        assert_eq!(changes(Some(5), &[7, 6], &at), [commit(6, &["fans", "files"]), commit(7, &["fans"])]);
-        assert_eq!(changes(Some(7), &[6, 7], &at), []);
-        assert_eq!(changes(None, &[7], &at), []);
+        assert_eq!(told(Some(6), &[7], &at), (vec![commit(7, &["fans"])], Some(7)));
+        let both = vec![commit(6, &["fans", "files"]), commit(7, &["fans"])];
+        assert_eq!(told(Some(5), &[7, 6], &at), (both, Some(7)));
+        assert_eq!(told(Some(7), &[6, 7], &at), (vec![], Some(7)));
+        assert_eq!(told(None, &[7], &at), (vec![], Some(7)));
+    }
+
+    #[test]
+    fn a_commit_that_is_visible_early_is_told_when_it_is_notified() {
+        let at = progress(7, &[("fans", 7), ("files", 6)]);
+        assert_eq!(told(Some(5), &[6], &at), (vec![commit(6, &["fans", "files"])], Some(6)));
+        assert_eq!(told(Some(6), &[7], &at), (vec![commit(7, &["fans"])], Some(7)));
     }
 
     #[test]
     fn commits_without_a_notification_are_told_together() {
         let at = progress(9, &[("fans", 8), ("files", 9), ("sales_day", 2)]);
-        assert_eq!(changes(Some(5), &[], &at), [commit(9, &["fans", "files"])]);
-        // A payload that is no epoch, and one that is not visible yet.
-        assert_eq!(changes(Some(5), &[0, 12], &at), [commit(9, &["fans", "files"])]);
+        let all = (vec![commit(9, &["fans", "files"])], Some(9));
+        assert_eq!(told(Some(5), &[], &at), all);
+        assert_eq!(told(Some(5), &[NO_EPOCH], &at), all);
+        assert_eq!(told(Some(9), &[], &at), (vec![], Some(9)));
+        // One that cannot be seen yet is told with what comes next.
+        assert_eq!(told(Some(9), &[12], &at), (vec![], Some(9)));
     }
 
     #[test]
     fn an_epoch_that_goes_back_means_load_anew() {
-        assert_eq!(changes(Some(5), &[3], &progress(3, &[])), [Change::Reload(3)]);
+        assert_eq!(told(Some(5), &[3], &progress(3, &[])), (vec![Change::Reload(3)], Some(3)));
     }
 }

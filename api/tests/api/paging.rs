@@ -45,6 +45,10 @@ fn in_order(before: &Value, after: &Value, descending: bool) -> bool {
         (_, Value::Null) => true,
         (Value::Null, _) => false,
         (Value::String(before), Value::String(after)) => {
+            let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
+            if let Some((before, after)) = instant(before).zip(instant(after)) {
+                return if descending { before >= after } else { before <= after };
+            }
             let (before, after) = (before.to_lowercase(), after.to_lowercase());
             if descending { before >= after } else { before <= after }
         }
