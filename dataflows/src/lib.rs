@@ -11,15 +11,15 @@
 //! - [`engine`]: what the views need beyond the operators of differential dataflow.
 //! - [`runtime`]: workers, epochs, start and stop.
 
-mod calendar;
-mod engine;
-mod facts;
-mod ingest;
-mod runtime;
-mod settings;
-mod sink;
-mod status;
-mod views;
+pub mod calendar;
+pub mod engine;
+pub mod facts;
+pub mod ingest;
+pub mod runtime;
+pub mod settings;
+pub mod sink;
+pub mod status;
+pub mod views;
 
 pub use runtime::{DataflowError, run};
 pub use settings::{AsOf, DataflowSettings};

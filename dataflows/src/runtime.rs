@@ -22,10 +22,11 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use differential_dataflow::AsCollection;
+use differential_dataflow::{AsCollection, VecCollection};
 use fandom_services::kafka::KafkaSettings;
 use fandom_services::postgres::{PostgresSettings, is_transient};
 use fandom_services::retry::Backoff;
+use timely::dataflow::Scope;
 use timely::dataflow::operators::Input;
 use timely::dataflow::operators::probe::{Handle as Probe, Probe as _};
 use timely::worker::Worker;
@@ -420,37 +421,46 @@ fn build(
     to_writer: Option<ToWriter>,
 ) -> Probe<Epoch> {
     worker.dataflow_named::<Epoch, _, _>("fandom", |scope| {
-        let messages = dedup(scope.input_from(&mut inputs.messages), "messages");
-        let sales = dedup(scope.input_from(&mut inputs.sales), "sales");
-        let periods = dedup(scope.input_from(&mut inputs.periods), "periods");
-        let reports = dedup(scope.input_from(&mut inputs.reports), "reports");
-        let template_days = dedup(scope.input_from(&mut inputs.template_days), "template days");
-        let duplicates = messages
-            .duplicates
-            .concat(sales.duplicates)
-            .concat(periods.duplicates)
-            .concat(reports.duplicates)
-            .concat(template_days.duplicates);
-        let sources = Sources {
-            messages: messages.facts,
-            sales: sales.facts,
-            periods: periods.facts,
-            reports: reports.facts,
-            template_days: template_days.facts,
-            duplicates,
-            names: scope.input_from(&mut inputs.names).as_collection(),
-            sheets: scope.input_from(&mut inputs.sheets).as_collection(),
-            today: scope.input_from(&mut inputs.today).as_collection(),
-        };
-        let mut updates = scope.input_from(&mut inputs.bindings).as_collection();
-        for view in views::all(&sources, settings) {
-            let number = TABLES.iter().position(|table| std::ptr::eq(*table, view.table));
-            let number =
-                number.and_then(|number| u8::try_from(number).ok()).expect("every view's table is in the registry");
-            updates = updates.concat(view.rows.map(move |row| Update::Row(number, row)));
-        }
+        let updates = updates(scope, inputs, settings);
         collect(updates.inner, to_writer).probe().0
     })
+}
+
+/// From the inputs to the updates that the sink commits.
+pub fn updates<'scope>(
+    scope: Scope<'scope, Epoch>,
+    inputs: &mut Inputs,
+    settings: &DataflowSettings,
+) -> VecCollection<'scope, Epoch, Update, isize> {
+    let messages = dedup(scope.input_from(&mut inputs.messages), "messages");
+    let sales = dedup(scope.input_from(&mut inputs.sales), "sales");
+    let periods = dedup(scope.input_from(&mut inputs.periods), "periods");
+    let reports = dedup(scope.input_from(&mut inputs.reports), "reports");
+    let template_days = dedup(scope.input_from(&mut inputs.template_days), "template days");
+    let duplicates = messages
+        .duplicates
+        .concat(sales.duplicates)
+        .concat(periods.duplicates)
+        .concat(reports.duplicates)
+        .concat(template_days.duplicates);
+    let sources = Sources {
+        messages: messages.facts,
+        sales: sales.facts,
+        periods: periods.facts,
+        reports: reports.facts,
+        template_days: template_days.facts,
+        duplicates,
+        names: scope.input_from(&mut inputs.names).as_collection(),
+        sheets: scope.input_from(&mut inputs.sheets).as_collection(),
+        today: scope.input_from(&mut inputs.today).as_collection(),
+    };
+    let mut updates = scope.input_from(&mut inputs.bindings).as_collection();
+    for view in views::all(&sources, settings) {
+        let number = TABLES.iter().position(|table| std::ptr::eq(*table, view.table));
+        let number = number.and_then(|number| u8::try_from(number).ok()).expect("every view's table is in the registry");
+        updates = updates.concat(view.rows.map(move |row| Update::Row(number, row)));
+    }
+    updates
 }
 
 fn now() -> Epoch {

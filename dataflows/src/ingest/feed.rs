@@ -140,18 +140,24 @@ impl Feed {
             },
         };
         let is_manifest = matches!(event, Event::Manifest(_));
-        let outcome = self.release.apply(event, &mut self.changes);
-        if is_manifest && outcome == Outcome::Incomplete {
-            tracing::warn!(partition, offset, "a manifest waits for rows that are not all there");
-        }
+        let (rows, outcome) = self.apply(event, inputs);
         if is_manifest {
             metrics::gauge!("fandom_dataflow_pending_rows").set(self.release.pending_rows() as f64);
+            if outcome == Outcome::Incomplete {
+                tracing::warn!(partition, offset, "a manifest waits for rows that are not all there");
+            }
         }
+        rows
+    }
+
+    /// Takes in an event; returns how many rows it makes count or count no more, and what became of it.
+    pub fn apply(&mut self, event: Event<'_>, inputs: &mut Inputs) -> (usize, Outcome) {
+        let outcome = self.release.apply(event, &mut self.changes);
         let rows = self.changes.rows();
         if rows > 0 || !self.changes.sheets.is_empty() {
             inputs.give(&mut self.changes);
         }
-        rows
+        (rows, outcome)
     }
 }
 
