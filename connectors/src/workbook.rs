@@ -1,13 +1,45 @@
 //! Bytes of a spreadsheet file to typed rows.
+//!
+//! ```text
+//!     format   .xlsx .xlsb .xls .ods .csv, told by content ─▶ rows of cells
+//!     layout   header row ─▶ kind of the sheet, place of each column
+//!     value    one cell ─▶ an amount, a day, a name, …
+//!     kind     one row ─▶ one typed row, or why not
+//!     reading  holds them together, counts, hands over to the RowSink
+//! ```
+//!
+//! - What the cells mean is METRICS.md's; nothing is guessed. A row whose needed cells cannot be read is handed over as a
+//!   [`RejectedRow`] and the rest of the sheet goes on; another cell that cannot be read is missing, with a warning. A sheet whose
+//!   header names a zone that does not exist has all of its rows rejected, since any other zone would shift its figures.
+//! - A sheet is of a kind when a row among its first 20 has the kind's needed columns ([`columns`]). Of several equal headers the
+//!   first is read, with a warning.
+//! - A file is bounded in what it may cost ([`Limits`], which says how much memory that is). A fault in it, even one that makes
+//!   a parser panic, ends in a [`ReadError`] for this file alone.
+//! - [`Sheet::accepted`] counts sheet rows. A row of a creator report that has both net and gross money is handed over as
+//!   two typed rows, one for each basis.
 
+mod columns;
+mod container;
 mod error;
+mod format;
+mod kind;
+mod layout;
 mod limits;
+mod meter;
+mod reading;
+mod row;
+mod value;
 
+use std::cell::Cell;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
 use fandom_schemas::manifest::Sheet;
 use fandom_schemas::rows::{Row, Text};
 use jiff::tz::TimeZone;
+
+use reading::Reading;
 
 pub use error::{Fault, ReadError};
 pub use limits::Limits;
@@ -55,7 +87,7 @@ pub struct RejectedRow {
     pub column: Option<String>,
     /// Why, such as `unreadable price`.
     pub reason: String,
-    /// The row's cells as text, in the sheet's order.
+    /// The row's cells as text, in the sheet's order: at most 100, of at most 2000 characters each.
     pub cells: Vec<String>,
 }
 
@@ -72,12 +104,19 @@ pub struct ReadSummary {
 ///
 /// # Errors
 /// When the file as a whole cannot be read, or the sink stopped. Rows may have been handed over before.
-pub fn read(
-    path: &Path,
-    name: &str,
-    options: &ReadOptions,
-    sink: &mut dyn RowSink,
-) -> Result<ReadSummary, ReadError> {
-    let _ = (path, name, options, sink);
-    Err(ReadError::NotASpreadsheet)
+///
+/// # Panics
+/// Only when the sink does.
+pub fn read(path: &Path, name: &str, options: &ReadOptions, sink: &mut dyn RowSink) -> Result<ReadSummary, ReadError> {
+    let file = File::open(path)?;
+    let sink_at_work = Cell::new(false);
+    let reading = Reading::new(options, sink, &sink_at_work);
+    match catch_unwind(AssertUnwindSafe(|| format::read(&file, name, options, reading))) {
+        Ok(result) => result.map(|sheets| ReadSummary { sheets }),
+        Err(panic) if sink_at_work.get() => resume_unwind(panic),
+        Err(panic) => {
+            let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(ReadError::damaged(format!("its content broke the reader: {}", message.unwrap_or("no message"))))
+        }
+    }
 }

@@ -5,9 +5,9 @@ use std::io;
 /// Whose fault it is that a file could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The file's: reading it again gives the same.
+    /// The file's: reading the same bytes again ends the same.
     File,
-    /// The machine's: reading it again may work.
+    /// The machine's: reading again may work.
     Machine,
     /// Nobody's: the receiver stopped the read.
     Receiver,
@@ -16,14 +16,17 @@ pub enum Fault {
 /// Why a file as a whole could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// No spreadsheet format that is known.
-    #[error("the file is not a spreadsheet (.xlsx, .xlsb, .xls, .ods or .csv): export it again in one of these formats")]
-    NotASpreadsheet,
+    /// It is in no spreadsheet format that is known.
+    #[error("the file is not a spreadsheet ({found}): export it again as .xlsx, .xlsb, .xls, .ods or .csv")]
+    NotASpreadsheet {
+        /// What it is instead.
+        found: &'static str,
+    },
     /// It has no bytes.
     #[error("the file is empty (0 bytes): export it again")]
     Empty,
-    /// It was cut off or changed on its way.
-    #[error("the file is damaged ({detail}): upload it again, or export it again")]
+    /// It was cut off, or changed on its way.
+    #[error("the file is damaged ({detail}): copy it again, or export it again")]
     Damaged {
         /// What was found.
         detail: String,
@@ -32,16 +35,16 @@ pub enum ReadError {
     #[error("the workbook is protected by a password: save it without one")]
     PasswordProtected,
     /// It costs more than a file may.
-    #[error("the file is too large: {what} of at most {most} ({setting}): export a shorter period, or raise the limit")]
+    #[error("the file is too large: it has {what}, and {setting} allows {most}: export a shorter period, or raise the setting")]
     TooLarge {
-        /// What is too much, such as `12000000 cells`.
+        /// What there is too much of, such as `more cells`.
         what: String,
         /// How much is allowed.
         most: u64,
-        /// The name of the limit.
+        /// The setting that says so: its name is that of a field of [`Limits`](super::Limits).
         setting: &'static str,
     },
-    /// A sheet's content cannot be read.
+    /// The content of a sheet cannot be read.
     #[error("the sheet `{sheet}` cannot be read ({detail}): save the workbook again with a spreadsheet program")]
     UnreadableSheet {
         /// The sheet's name.
@@ -49,7 +52,7 @@ pub enum ReadError {
         /// What was found.
         detail: String,
     },
-    /// The file could not be had from the disk.
+    /// The bytes could not be had from the disk.
     #[error("the file could not be read from the disk")]
     Io(#[from] io::Error),
     /// The receiver wanted no more.
@@ -70,5 +73,13 @@ impl ReadError {
     /// Whether reading the same bytes again may work.
     pub fn may_retry(&self) -> bool {
         self.fault() == Fault::Machine
+    }
+
+    pub(crate) fn damaged(detail: impl Into<String>) -> ReadError {
+        ReadError::Damaged { detail: detail.into() }
+    }
+
+    pub(crate) fn too_large(what: impl Into<String>, setting: &'static str, most: u64) -> ReadError {
+        ReadError::TooLarge { what: what.into(), most, setting }
     }
 }
