@@ -67,21 +67,13 @@ pub const SETTINGS: &[Setting] = &[
         "536870912",
         "most bytes of a file (512 MiB); one beyond this or a limit below is refused",
     ),
-    setting(
-        "FANDOM_MAX_INFLATED_BYTES",
-        "8589934592",
-        "most bytes that a zipped workbook holds (8 GiB); one with more is refused",
-    ),
+    setting("FANDOM_MAX_INFLATED_BYTES", "8589934592", "most bytes that a zipped workbook holds (8 GiB)"),
     setting(
         "FANDOM_MAX_SHARED_STRING_BYTES",
         "268435456",
-        "most bytes of the texts that a workbook's cells share (256 MiB); one with more is refused",
+        "most bytes of the texts that a workbook's cells share (256 MiB)",
     ),
-    setting(
-        "FANDOM_MAX_SHARED_STRINGS",
-        "8000000",
-        "most texts that a workbook's cells share; one with more is refused",
-    ),
+    setting("FANDOM_MAX_SHARED_STRINGS", "8000000", "most texts that a workbook's cells share"),
     setting("FANDOM_MAX_ZIP_ENTRIES", "4000", "most entries of a zipped workbook"),
     setting(
         "FANDOM_MAX_INFLATION_RATIO",
@@ -94,11 +86,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_MAX_STRING_CHARS", "200000", "most characters of a cell"),
     setting("FANDOM_MAX_ROW_BYTES", "8388608", "most bytes of a row (8 MiB)"),
     setting("FANDOM_MAX_XLS_BYTES", "134217728", "most bytes of an .xls file (128 MiB)"),
-    setting(
-        "FANDOM_MAX_XLS_CELLS",
-        "6000000",
-        "most cells that the sheets of an .xls file span; one with more is refused",
-    ),
+    setting("FANDOM_MAX_XLS_CELLS", "6000000", "most cells that the sheets of an .xls file span"),
     setting("FANDOM_EPOCH_MS", "2", "least milliseconds between two commits of the views"),
     setting("FANDOM_MAX_ROWS_IN_FLIGHT", "400000", "most rows read from Kafka whose effect is not yet in Postgres"),
     setting("FANDOM_API_POOL", "8", "connections of the API to Postgres"),
