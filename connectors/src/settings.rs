@@ -22,8 +22,9 @@ use crate::workbook::Limits;
 /// - `FANDOM_FILES_AT_ONCE`: how many files are read and published at the same time (2).
 /// - `FANDOM_MAX_FILE_BYTES`, `FANDOM_MAX_INFLATED_BYTES`, `FANDOM_MAX_SHARED_STRING_BYTES`, `FANDOM_MAX_SHARED_STRINGS`,
 ///   `FANDOM_MAX_ZIP_ENTRIES`, `FANDOM_MAX_INFLATION_RATIO`, `FANDOM_MAX_CELLS`, `FANDOM_MAX_SHEETS`, `FANDOM_MAX_COLUMNS`,
-///   `FANDOM_MAX_STRING_CHARS`: what a file may cost at most, see [`Limits`]. Where one of them, the zone or the platform is changed,
-///   every file is read again at the next start.
+///   `FANDOM_MAX_STRING_CHARS`, `FANDOM_MAX_ROW_BYTES`, `FANDOM_MAX_XLS_BYTES`, `FANDOM_MAX_XLS_CELLS`: what a file may cost
+///   at most, see [`Limits`]. Where one of them, the zone or the platform is changed, every file is read again at the next
+///   start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectorSettings {
     /// The folder that is watched.
@@ -104,6 +105,9 @@ fn limits(env: &mut Env) -> Limits {
         max_sheets,
         max_columns,
         max_string_chars,
+        max_row_bytes,
+        max_xls_bytes,
+        max_xls_cells,
     } = Limits::default();
     Limits {
         max_file_bytes: limit(env, "FILE_BYTES", max_file_bytes),
@@ -116,6 +120,9 @@ fn limits(env: &mut Env) -> Limits {
         max_sheets: limit(env, "SHEETS", max_sheets),
         max_columns: limit(env, "COLUMNS", max_columns),
         max_string_chars: limit(env, "STRING_CHARS", max_string_chars),
+        max_row_bytes: limit(env, "ROW_BYTES", max_row_bytes),
+        max_xls_bytes: limit(env, "XLS_BYTES", max_xls_bytes),
+        max_xls_cells: limit(env, "XLS_CELLS", max_xls_cells),
     }
 }
 
