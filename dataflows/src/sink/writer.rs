@@ -336,7 +336,7 @@ impl Writer {
 
 impl TableWriter {
     async fn prepare(&mut self, client: &Client, batch: &Batch) -> Result<(), SinkError> {
-        let view = |number: u8, table: &'static Table| std::ptr::eq(crate::views::TABLES[usize::from(number)], table);
+        let view = |number: u8, table: &'static Table| crate::views::TABLES[usize::from(number)].name == table.name;
         let rows = batch.rows.iter().filter(|((number, _), _)| view(*number, self.table)).count();
         if rows > 0 && self.prepared.is_none() {
             let upsert = client.prepare(&self.statements.upsert).await?;
