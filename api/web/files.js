@@ -72,8 +72,8 @@ function make(tag, className, text) {
 }
 
 function fileElement(file) {
-  const element = make("li", `file ${file.state}`);
-  element.append(make("span", `badge ${file.state}`, STATES[file.state]?.label ?? file.state));
+  const element = make("li", `file is-${file.state}`);
+  element.append(make("span", `badge is-${file.state}`, STATES[file.state]?.label ?? file.state));
   const body = make("div", "file-body");
   const name = make("p", "file-name", file.name);
   name.title = file.file ?? file.name;
@@ -85,8 +85,9 @@ function fileElement(file) {
 
   const figures = make("div", "file-figures");
   const duplicates = file.duplicates ?? 0;
-  if (rejected && file.state !== "gone") figures.append(chip(rejected, "rejected", "warn"));
-  if (duplicates) figures.append(chip(duplicates, duplicates === 1 ? "duplicate" : "duplicates", ""));
+  if (rejected && file.state !== "gone") figures.append(chip(`${show.count(rejected)} rejected`, "warn"));
+  if (file.state === "live" && !file.sheets.some((sheet) => sheet.recognised)) figures.append(chip("not recognised", "warn"));
+  if (duplicates) figures.append(chip(show.many(duplicates, "duplicate"), ""));
   if (file.updated_at) {
     const time = make("time", "file-time", show.ago(file.updated_at));
     time.dateTime = file.updated_at;
@@ -97,8 +98,8 @@ function fileElement(file) {
   return element;
 }
 
-function chip(number, noun, className) {
-  return make("span", `chip ${className}`, `${show.count(number)} ${noun}`);
+function chip(text, className) {
+  return make("span", `chip ${className}`.trim(), text);
 }
 
 function describe(file) {
@@ -109,7 +110,7 @@ function describe(file) {
     return `${kinds} · ${show.count(sum("accepted"))} of ${show.many(sum("rows_read"), "row")}`;
   }
   if (file.state === "gone") return "taken away; its rows count no more";
-  if (file.state === "live") return "no sheet of it was recognised";
+  if (file.state === "live") return "no sheet has headers that are known";
   if (file.state === "failed") return file.attempts > 1 ? `tried ${file.attempts} times` : "could not be read";
   return file.state === "seen" ? "waits to be read" : "being read";
 }

@@ -33,7 +33,7 @@ const state = {
   overview: null,
   rows: [],
   files: null,
-  ready: null,
+  ready: undefined, // null when it was asked and not answered
   epoch: 0,
   shown: null, // what the rows shown belong to: a change within it is highlighted
   stream: "wait",
@@ -76,8 +76,9 @@ async function loadFigures() {
 
 async function loadCreators() {
   const creators = await askAll("/creators", {});
-  const options = [new Option("All creators", ""), ...creators.map((one) => new Option(one.creator, one.creator))];
-  if (state.creator && !creators.some((one) => one.creator === state.creator)) {
+  const options = [new Option("All creators", ""), ...creators.map((one) => new Option(one.creator, one.creator_id))];
+  // One that is not listed any more, or that an address names by its name, stays chosen.
+  if (state.creator && !creators.some((one) => one.creator_id === state.creator)) {
     options.push(new Option(state.creator, state.creator));
   }
   $("creator").replaceChildren(...options);
@@ -90,7 +91,9 @@ async function loadFiles() {
 }
 
 async function loadReady() {
-  state.ready = await ask("/ready").catch(() => null);
+  // Not ready is an answer too; one without a state is a failure.
+  const answer = await ask("/ready").catch(() => null);
+  state.ready = answer?.state ? answer : null;
   renderState();
 }
 
@@ -296,7 +299,7 @@ function renderEmpty() {
   const { overview } = state;
   const [title, text] = !overview?.day
     ? ["No figures yet", "Put an exported workbook into the inbox folder. Its figures show up here as soon as it is read."]
-    : ["Nothing on this day", state.creator ? `${state.creator} has no messages, sales or hours on ${show.day(overview.day)}.` : "There are no messages, sales or hours on this day."];
+    : ["Nothing on this day", state.creator ? `${$("creator").selectedOptions[0]?.text} has no messages, sales or hours on ${show.day(overview.day)}.` : "There are no messages, sales or hours on this day."];
   const [head, body] = [document.createElement("h3"), document.createElement("p")];
   head.textContent = title;
   body.textContent = text;
@@ -308,10 +311,9 @@ function renderState() {
   const live = $("live");
   let [kind, word] = ["wait", "Connecting"];
   if (state.failure || state.stream === "lost" || ready === null) [kind, word] = ["bad", "Offline"];
-  else if (ready.state === "hydrating" && !ready.ready) [kind, word] = ["wait", `Catching up ${Math.floor(ready.hydration_percent ?? 0)}%`];
-  else if (!ready.ready) [kind, word] = ["bad", "Standing still"];
-  else if (state.stream === "open") [kind, word] = ["good", "Live"];
-  if (state.stream === "wait" && !state.failure && ready === null) [kind, word] = ["wait", "Connecting"];
+  else if (ready && !ready.ready) {
+    [kind, word] = ready.state === "hydrating" ? ["wait", `Catching up ${Math.floor(ready.hydration_percent ?? 0)}%`] : ["bad", "Standing still"];
+  } else if (ready && state.stream === "open") [kind, word] = ["good", "Live"];
   live.dataset.state = kind;
   put(live.lastElementChild, word);
 
