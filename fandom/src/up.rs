@@ -8,6 +8,7 @@
 //! - [`progress`]: what is said on the way.
 //! - [`servers`]: the local servers, and starting them again when they end.
 //! - [`supervisor`]: the parts, each a process of its own, started again when it ends.
+//! - [`topics`]: waits until new topics can be used.
 //! - [`samples`]: fills the inbox at the first start.
 //! - [`readiness`]: whether the API, and what it stands on, answers.
 //! - [`connection`]: where everything is, for other programs.
@@ -35,6 +36,7 @@ pub mod readiness;
 pub mod samples;
 pub mod servers;
 pub mod supervisor;
+pub mod topics;
 
 use connection::Connection;
 use progress::say;
@@ -144,8 +146,11 @@ impl Up {
             "schema",
             if applied.is_empty() { "is the newest".into() } else { format!("brought up by {}", applied.join(", ")) },
         );
-        let topics = || async { ensure_topics(&kafka).await.with_context(|| unreachable_broker(&kafka)) };
-        let made = patiently("Kafka", topics).await?;
+        let make = || async { ensure_topics(&kafka).await.with_context(|| unreachable_broker(&kafka)) };
+        let made = patiently("Kafka", make).await?;
+        if !made.is_empty() {
+            topics::wait(&kafka).await;
+        }
         say("topics", if made.is_empty() { "are there".into() } else { format!("made {}", made.join(", ")) });
         samples::fill(&data, &self.plan.inbox, self.plan.sample).await?;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fandom::sample::{SampleArgs, write};
 use fandom_connectors::workbook::{Limits, ReadOptions, RejectedRow, RowSink, Stop, read};
-use fandom_schemas::rows::{Kind, Row, Text};
+use fandom_schemas::rows::{Basis, Kind, Row, Text};
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 
@@ -35,10 +35,8 @@ impl RowSink for Everything {
                 self.days.insert(message.sent_at.div_euclid(86_400));
             }
             Row::Sale(sale) if !sale.reversed => self.sales_net_cents += sale.net_cents,
-            Row::CreatorDay(day) if day.first_day != day.last_day => {
-                if day.basis == fandom_schemas::rows::Basis::Net {
-                    self.total_net_cents += day.figures["total_earnings"].expect("a total");
-                }
+            Row::CreatorDay(day) if day.first_day != day.last_day && day.basis == Basis::Net => {
+                self.total_net_cents += day.figures["total_earnings"].expect("a total");
             }
             _ => {}
         }
