@@ -457,7 +457,8 @@ pub fn updates<'scope>(
     let mut updates = scope.input_from(&mut inputs.bindings).as_collection();
     for view in views::all(&sources, settings) {
         let number = TABLES.iter().position(|table| table.name == view.table.name);
-        let number = number.and_then(|number| u8::try_from(number).ok()).expect("every view's table is in the registry");
+        let number =
+            number.and_then(|number| u8::try_from(number).ok()).expect("every view's table is in the registry");
         updates = updates.concat(view.rows.map(move |row| Update::Row(number, row)));
     }
     updates

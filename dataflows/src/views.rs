@@ -64,7 +64,7 @@ pub struct View<'scope> {
 }
 
 /// The tables of all views. The tables of names come first: the others take their labels from them.
-pub const TABLES: [&Table; 15] = [
+pub static TABLES: [&Table; 15] = [
     &names::CREATORS,
     &names::CHATTERS,
     &names::FAN_NAMES,

@@ -28,8 +28,25 @@ use fandom_dataflows::views::TABLES;
 /// A row of a test: small numbers, so that rows collide.
 #[derive(Clone, Debug, PartialEq)]
 enum TestRow {
-    Message { creator: u8, chatter: Option<u8>, fan: u8, at: u16, price: u8, mass: bool, bought: bool, reply: Option<u16> },
-    Sale { creator: u8, chatter: Option<u8>, fan: Option<u8>, at: u16, net: u8, tip: bool, reversed: bool },
+    Message {
+        creator: u8,
+        chatter: Option<u8>,
+        fan: u8,
+        at: u16,
+        price: u8,
+        mass: bool,
+        bought: bool,
+        reply: Option<u16>,
+    },
+    Sale {
+        creator: u8,
+        chatter: Option<u8>,
+        fan: Option<u8>,
+        at: u16,
+        net: u8,
+        tip: bool,
+        reversed: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -112,7 +129,8 @@ impl TestRow {
 
 fn rows() -> impl Strategy<Value = TestRow> {
     let chatter = || proptest::option::weighted(0.8, 0..3u8);
-    let message = (0..2u8, chatter(), 0..4u8, 0..12u16, 0..3u8, any::<bool>(), any::<bool>(), proptest::option::of(0..400u16));
+    let message =
+        (0..2u8, chatter(), 0..4u8, 0..12u16, 0..3u8, any::<bool>(), any::<bool>(), proptest::option::of(0..400u16));
     let sale = (0..2u8, chatter(), proptest::option::of(0..4u8), 0..12u16, 0..3u8, any::<bool>(), any::<bool>());
     prop_oneof![
         3 => message.prop_map(|(creator, chatter, fan, at, price, mass, bought, reply)| {
@@ -320,11 +338,8 @@ fn check_against_loops(rows: &BTreeMap<(u8, Row), isize>, winners: &[TestRow]) {
 }
 
 fn check(history: &History, workers: usize) {
-    let numbered: Vec<(u64, Step, bool)> = history
-        .iter()
-        .enumerate()
-        .map(|(place, (step, ends))| (place as u64 + 1, step.clone(), *ends))
-        .collect();
+    let numbered: Vec<(u64, Step, bool)> =
+        history.iter().enumerate().map(|(place, (step, ends))| (place as u64 + 1, step.clone(), *ends)).collect();
     let snapshots = run(&numbered, workers);
     let mut ends: Vec<usize> = (0..numbered.len()).filter(|place| numbered[*place].2).collect();
     if numbered.last().is_some_and(|(_, _, ends)| !ends) {

@@ -1,1 +1,9 @@
-//! .
+//! What the end-to-end tests stand on: the real servers, the parts as processes of their own, and the truth.
+//!
+//! - [`suite`]: a broker, a database and the parts of the suite, each of which can be killed and started again.
+//! - [`agency`]: the workbooks of an invented agency, and the truth about them.
+//! - [`expected`]: the tables in Postgres against that truth, record by record.
+
+pub mod agency;
+pub mod expected;
+pub mod suite;

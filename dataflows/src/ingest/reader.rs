@@ -3,6 +3,8 @@
 //! Partitions are assigned by hand: consumer groups decide nothing. Offsets are never committed to Kafka; how far the
 //! log has been read is committed with the views.
 
+#![expect(clippy::disallowed_types, reason = "this module reads the log for all others")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -76,7 +78,6 @@ pub fn check_bindings(ends: &Ends, bindings: &BTreeMap<u32, i64>) -> Result<(), 
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "this module reads the log for all others")]
 fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer, KafkaError> {
     kafka
         .client()

@@ -15,7 +15,7 @@ use crate::settings::{AsOf, DataflowSettings};
 use crate::sink::table::{Datum, Row, Table, Type, column};
 
 /// The table, of one row.
-pub const TABLE: Table =
+pub static TABLE: Table =
     Table { name: "as_of", columns: &[column("only_row", Type::Int), column("day", Type::Day)], key: 1, labels: &[] };
 
 /// The row.

@@ -66,15 +66,15 @@ const fn table(name: &'static str, columns: &'static [Column], key: usize) -> Ta
 }
 
 /// By local hour. Additive measures alone.
-pub const HOUR: Table = table("chatter_hour", columns!([column("hour", Type::Instant)], []), 3);
+pub static HOUR: Table = table("chatter_hour", columns!([column("hour", Type::Instant)], []), 3);
 /// By local day.
-pub const DAY: Table = table("chatter_day", columns!([column("day", Type::Day)]), 3);
+pub static DAY: Table = table("chatter_day", columns!([column("day", Type::Day)]), 3);
 /// By ISO week.
-pub const WEEK: Table = table("chatter_week", columns!([column("week", Type::Text)]), 3);
+pub static WEEK: Table = table("chatter_week", columns!([column("week", Type::Text)]), 3);
 /// By month.
-pub const MONTH: Table = table("chatter_month", columns!([column("month", Type::Text)]), 3);
+pub static MONTH: Table = table("chatter_month", columns!([column("month", Type::Text)]), 3);
 /// Of all time.
-pub const ALL: Table = table("chatter_all", columns!([]), 2);
+pub static ALL: Table = table("chatter_all", columns!([]), 2);
 
 /// The five tables.
 pub fn views<'scope>(

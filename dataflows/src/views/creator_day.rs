@@ -27,7 +27,7 @@ use crate::runtime::Epoch;
 use crate::sink::table::{CREATOR, Datum, Row, Table, Type, column};
 
 /// The table.
-pub const TABLE: Table = Table {
+pub static TABLE: Table = Table {
     name: "creator_day",
     columns: &[
         column("creator_id", Type::Int),

@@ -25,7 +25,7 @@ use crate::settings::DataflowSettings;
 use crate::sink::table::{CREATOR, Datum, FAN, Row, Table, Type, column};
 
 /// The table.
-pub const TABLE: Table = Table {
+pub static TABLE: Table = Table {
     name: "fan_measures",
     columns: &[
         column("creator_id", Type::Int),

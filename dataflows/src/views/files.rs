@@ -14,7 +14,7 @@ use super::{Facts, Sources, View};
 use crate::sink::table::{Datum, Row, Table, Type, column};
 
 /// The table.
-pub const TABLE: Table = Table {
+pub static TABLE: Table = Table {
     name: "files",
     columns: &[
         column("file_id", Type::Int),

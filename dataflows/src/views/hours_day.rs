@@ -20,7 +20,7 @@ use crate::engine::measures::{convert, measures};
 use crate::sink::table::{CHATTER, CREATOR, Datum, Row, Table, Type, column};
 
 /// The table.
-pub const TABLE: Table = Table {
+pub static TABLE: Table = Table {
     name: "hours_day",
     columns: &[
         column("creator_id", Type::Int),

@@ -52,7 +52,7 @@ pub struct Name {
 }
 
 /// The table of creators.
-pub const CREATORS: Table = Table {
+pub static CREATORS: Table = Table {
     name: "creators",
     columns: &[
         column("creator_id", Type::Int),
@@ -65,7 +65,7 @@ pub const CREATORS: Table = Table {
 };
 
 /// The table of chatters.
-pub const CHATTERS: Table = Table {
+pub static CHATTERS: Table = Table {
     name: "chatters",
     columns: &[column("chatter_id", Type::Int), column("chatter", Type::Text)],
     key: 1,
@@ -73,7 +73,7 @@ pub const CHATTERS: Table = Table {
 };
 
 /// The table of fans' names.
-pub const FAN_NAMES: Table = Table {
+pub static FAN_NAMES: Table = Table {
     name: "fan_names",
     columns: &[
         column("fan_id", Type::Int),

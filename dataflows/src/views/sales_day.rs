@@ -13,7 +13,7 @@ use super::daily::Daily;
 use crate::sink::table::{CHATTER, CREATOR, Datum, Row, Table, Type, column};
 
 /// The table.
-pub const TABLE: Table = Table {
+pub static TABLE: Table = Table {
     name: "sales_day",
     columns: &[
         column("creator_id", Type::Int),

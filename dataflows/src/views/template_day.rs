@@ -8,7 +8,7 @@ use super::{Sources, View};
 use crate::sink::table::{CHATTER, Datum, Row, Table, Type, column};
 
 /// The table.
-pub const TABLE: Table = Table {
+pub static TABLE: Table = Table {
     name: "template_day",
     columns: &[
         column("chatter_id", Type::Int),

@@ -1,0 +1,191 @@
+//! A broker, a database and the parts of the suite, each of which can be killed and started again.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fandom::local::{Jars, Kafka, Postgres};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio_postgres::{Client, NoTls};
+
+/// The parts that run as processes of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `fandom connect`.
+    Connect,
+    /// `fandom dataflow`.
+    Dataflow,
+    /// `fandom api`.
+    Api,
+}
+
+impl Part {
+    fn command(self) -> &'static str {
+        match self {
+            Part::Connect => "connect",
+            Part::Dataflow => "dataflow",
+            Part::Api => "api",
+        }
+    }
+}
+
+/// Everything, on a directory of its own. What it started is killed when it is dropped.
+pub struct Suite {
+    /// The broker.
+    pub kafka: Kafka,
+    /// The database.
+    pub postgres: Postgres,
+    /// The folder that the connectors watch.
+    pub inbox: PathBuf,
+    /// Settings of the parts, beside those of the servers.
+    pub settings: Vec<(String, String)>,
+    parts: Vec<(Part, Child)>,
+    dir: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// Two cores carry one suite at a time.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+impl Suite {
+    /// Starts broker and database, migrates, and makes the topics. No part runs yet.
+    pub async fn start(settings: &[(&str, &str)]) -> anyhow::Result<Suite> {
+        let alone = ALONE.lock().await;
+        let dir = tempfile::tempdir()?;
+        let jars = Jars::in_dir(repository().join("kafka/target/jars"));
+        jars.fetch(|_| ()).await?;
+        let (kafka_dir, postgres_dir) = (dir.path().join("kafka"), dir.path().join("postgres"));
+        let (kafka, postgres) = tokio::try_join!(Kafka::start(&kafka_dir, &jars), Postgres::start(&postgres_dir))?;
+        let inbox = dir.path().join("inbox");
+        std::fs::create_dir(&inbox)?;
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let suite = Suite { kafka, postgres, inbox, settings, parts: Vec::new(), dir, _alone: alone };
+        for command in ["migrate", "topics"] {
+            let output = suite.command(command).output()?;
+            anyhow::ensure!(output.status.success(), "fandom {command}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(suite)
+    }
+
+    /// The command `fandom <name>` with the settings of this suite.
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .arg(name)
+            .env_clear()
+            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("FANDOM_")))
+            .env("KAFKA_BOOTSTRAP_SERVERS", &self.kafka.bootstrap_servers)
+            .env("DATABASE_URL", &self.postgres.database_url)
+            .env("FANDOM_INBOX", &self.inbox)
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts a part.
+    pub fn run(&mut self, part: Part) {
+        self.run_with(part, &[]);
+    }
+
+    /// Starts a part with further settings.
+    pub fn run_with(&mut self, part: Part, settings: &[(&str, &str)]) {
+        let log = std::fs::File::options().create(true).append(true).open(self.log(part)).expect("a log can be opened");
+        let mut command = self.command(part.command());
+        let child = command.envs(settings.iter().copied()).stdout(Stdio::null()).stderr(log).spawn();
+        self.parts.push((part, child.expect("the part can be started")));
+    }
+
+    /// Kills a part as `kill -9` does, if it runs.
+    pub fn kill(&mut self, part: Part) {
+        for (_, mut child) in self.parts.extract_if(.., |(other, _)| *other == part) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// How a part ended, if it has.
+    pub fn ended(&mut self, part: Part) -> Option<std::process::ExitStatus> {
+        let (_, child) = self.parts.iter_mut().find(|(other, _)| *other == part)?;
+        child.try_wait().ok().flatten()
+    }
+
+    /// The number of a part's process.
+    pub fn pid(&self, part: Part) -> Option<u32> {
+        self.parts.iter().find(|(other, _)| *other == part).map(|(_, child)| child.id())
+    }
+
+    /// The file of a part's log.
+    pub fn log(&self, part: Part) -> PathBuf {
+        self.dir.path().join(format!("{}.log", part.command()))
+    }
+
+    /// The last lines of the parts' logs, for the message of a failed test.
+    pub fn logs(&self) -> String {
+        let tail = |part: Part| {
+            let text = std::fs::read_to_string(self.log(part)).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            format!("--- {}\n{}\n", part.command(), lines[lines.len().saturating_sub(25)..].join("\n"))
+        };
+        [Part::Connect, Part::Dataflow, Part::Api].map(tail).concat()
+    }
+
+    /// A connection to the database, without the suite's own code.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        let (client, connection) = tokio_postgres::connect(&self.postgres.database_url, NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Waits until `check` finds nothing to complain about.
+    ///
+    /// # Panics
+    /// With the last complaint and the logs, when that takes longer than `patience`.
+    pub async fn eventually<F>(&self, what: &str, patience: Duration, mut check: impl FnMut(Client) -> F)
+    where
+        F: Future<Output = anyhow::Result<Vec<String>>>,
+    {
+        let begun = Instant::now();
+        loop {
+            let complaints = match self.client().await {
+                Ok(client) => check(client).await.unwrap_or_else(|error| vec![format!("{error:#}")]),
+                Err(error) => vec![format!("{error:#}")],
+            };
+            if complaints.is_empty() {
+                return;
+            }
+            if begun.elapsed() > patience {
+                let shown: Vec<String> = complaints.iter().take(12).cloned().collect();
+                panic!(
+                    "{what}: not right after {} s; {} differences:\n{}\n{}",
+                    patience.as_secs(),
+                    complaints.len(),
+                    shown.join("\n"),
+                    self.logs()
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+impl Drop for Suite {
+    fn drop(&mut self) {
+        for part in [Part::Api, Part::Connect, Part::Dataflow] {
+            self.kill(part);
+        }
+    }
+}
+
+/// The top of the source tree.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the repository")
+}
+
+/// The program under test, which `cargo test --workspace` builds beside the tests.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let profile = test.ancestors().nth(2).expect("a test stands in target/<profile>/deps");
+    let binary = profile.join("fandom");
+    assert!(binary.is_file(), "{} is missing: build it with `cargo build --release -p fandom`", binary.display());
+    binary
+}
