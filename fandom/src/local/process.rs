@@ -99,7 +99,9 @@ static SPAWNER: LazyLock<mpsc::Sender<(Command, mpsc::Sender<Spawned>)>> = LazyL
         .name("spawner".into())
         .spawn(move || {
             for (mut command, answer) in receiver {
-                let _ = answer.send(command.spawn());
+                #[expect(clippy::disallowed_methods, reason = "this thread starts the children for all others")]
+                let child = command.spawn();
+                let _ = answer.send(child);
             }
         })
         .expect("the operating system gives a thread at start");
