@@ -1,6 +1,6 @@
 //! `.csv`, streamed record by record.
 //!
-//! The encoding is UTF-8 (with or without byte-order mark), UTF-16 with one, or else, when the bytes are no UTF-8, Windows-1252.
+//! Its one sheet has no name. The encoding is UTF-8 (with or without byte-order mark), UTF-16 with one, or else, when the bytes are no UTF-8, Windows-1252.
 //! The separator is the one of comma, semicolon and tab with which the first lines have a header row, else the commonest in them.
 
 use std::fs::File;
@@ -29,15 +29,15 @@ pub(super) fn read<'o>(file: &File, limits: &Limits, meter: &Meter, mut reading:
     let mut sample = String::new();
     decoded(file, encoding)?.take(SAMPLE_BYTES).read_to_string(&mut sample).or_else(cut_inside_a_character)?;
     let (separator, first_lines) = separator_of(&sample);
-    let mut input = BufReader::with_capacity(64 << 10, Metered::plain(decoded(file, encoding)?, meter));
+    let mut input = BufReader::with_capacity(64 << 10, Metered::plain(LineEnds::new(decoded(file, encoding)?), meter));
     for _ in 0..first_lines {
         input.skip_until(b'\n')?;
     }
     let mut records = reader(separator).from_reader(input);
     let mut record = csv::ByteRecord::new();
     let mut row = Row::new(Epoch::Y1900);
-    let mut number = first_lines;
-    let mut lines_before = 1;
+    // Rows are counted in lines, so that blank lines count, which are no records; without the lines inside of cells.
+    let mut lines_in_cells = 0;
     reading.begin(None)?;
     loop {
         meter.piece_done();
@@ -45,10 +45,8 @@ pub(super) fn read<'o>(file: &File, limits: &Limits, meter: &Meter, mut reading:
         if !more {
             break;
         }
-        // Blank lines are no records, but rows of the sheet all the same.
-        let line = record.position().map_or(lines_before, csv::Position::line);
-        number += line.saturating_sub(lines_before) + 1;
-        lines_before = records.position().line();
+        lines_in_cells += record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let number = first_lines + records.position().line() - 1 - lines_in_cells;
         row.begin(u32::try_from(number).map_err(|_| ReadError::damaged("it has more rows than can be counted"))?);
         for (column, field) in record.iter().enumerate() {
             if field.is_empty() {
@@ -175,6 +173,51 @@ impl Read for Decoding<'_> {
         out[..count].copy_from_slice(&self.decoded[self.ready.start..self.ready.start + count]);
         self.ready.start += count;
         Ok(count)
+    }
+}
+
+/// Makes every line end a `\n`, and ends the last line with one.
+struct LineEnds<R> {
+    input: R,
+    after_return: bool,
+    in_line: bool,
+}
+
+impl<R> LineEnds<R> {
+    fn new(input: R) -> LineEnds<R> {
+        LineEnds { input, after_return: false, in_line: false }
+    }
+}
+
+impl<R: Read> Read for LineEnds<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut count = self.input.read(out)?;
+            if count == 0 {
+                if !self.in_line || out.is_empty() {
+                    return Ok(0);
+                }
+                self.in_line = false;
+                out[0] = b'\n';
+                return Ok(1);
+            }
+            if self.after_return || out[..count].contains(&b'\r') {
+                let mut kept = 0;
+                for at in 0..count {
+                    let byte = out[at];
+                    if !(byte == b'\n' && self.after_return) {
+                        out[kept] = if byte == b'\r' { b'\n' } else { byte };
+                        kept += 1;
+                    }
+                    self.after_return = byte == b'\r';
+                }
+                count = kept;
+            }
+            if count > 0 {
+                self.in_line = out[count - 1] != b'\n';
+                return Ok(count);
+            }
+        }
     }
 }
 

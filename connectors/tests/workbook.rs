@@ -1,0 +1,14 @@
+//! The workbook reader, from files to typed rows.
+
+#[path = "workbook/agencies.rs"]
+mod agencies;
+#[path = "workbook/bad_input.rs"]
+mod bad_input;
+#[path = "workbook/cells.rs"]
+mod cells;
+#[path = "workbook/collected.rs"]
+mod collected;
+#[path = "workbook/formats.rs"]
+mod formats;
+#[path = "workbook/made.rs"]
+mod made;
