@@ -1,7 +1,7 @@
 //! A version of a file onto the log.
 //!
 //! ```text
-//!  app.uploads   begin(version, ordinals)   reserve…   reserve(rows)                                    live
+//!  app.uploads   begin(version, ordinals)   reserve…     seal(rows)                                     live
 //!  fandom.texts        ·           texts ───────▶ ·                            tombstones ───▶ ·
 //!  fandom.rows         ·           rows ────────▶ ·          manifest ───▶ ·   tombstones ───▶ ·
 //! ```
@@ -11,14 +11,15 @@
 //! 1. No row is produced whose ordinal was not set aside in `app.uploads` before, so every key that was ever produced
 //!    is known after a crash.
 //! 2. The manifest follows when every row and text of the version is on the log, and only if this connector still holds the
-//!    source's lock: the last reservation goes over the session that holds it.
+//!    source's lock: the version is sealed over the session that holds it.
 //! 3. Tombstones follow the manifest: for the version that counted before and for every version that was begun
 //!    since. A reader of the log therefore finds, at any moment, the rows of the version that the last manifest names.
 //! 4. A version that was begun is published again under its number if content, order and reading are still the same; the
 //!    result is the same, since each record overwrites its equal. Otherwise a new version is begun, and the rows
 //!    of the old one are taken off the log after the new manifest.
-//! 5. If the content cannot be read, the rows of the attempt are taken off again and the version before, if there is one,
-//!    still counts: a person sees in `app.uploads` that the file failed, and that older rows stand in for it.
+//! 5. If the content cannot be read, the rows of the attempt are taken off again, with those of every version that was begun and not
+//!    sealed; the version before, if there is one, still counts. A person sees in `app.uploads` that the file failed,
+//!    and that older rows stand in for it.
 
 mod log;
 mod manifest;
@@ -34,7 +35,7 @@ use fandom_schemas::rejects::Reject;
 use fandom_services::failpoints;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::log::{Log, LogError};
+pub(crate) use self::log::{Broker, Log, LogError};
 
 use self::log::Flight;
 use self::rows::{FIRST_ORDINALS, VersionRows};
@@ -165,7 +166,7 @@ impl Publisher {
         let version = upload.version.unwrap_or_default();
         let flight = Flight::new(upload.partition, self.stop.clone());
         let (mut rows, read) = self.read(seen, &content, upload, version, &flight).await;
-        let attempt = Attempt { seen, upload, version, resumed, rows: rows.rows, rejects: rows.rejects };
+        let attempt = Attempt { seen, upload, version, rows: rows.rows, rejects: rows.rejects };
         let mut sheets = match read {
             Ok(ReadSummary { sheets }) => sheets,
             Err(Unreadable::Stopped) => {
@@ -189,7 +190,7 @@ impl Publisher {
             Ok(json) => json,
             Err(reason) => return self.fail(attempt, &reason).await,
         };
-        self.uploads.reserve(&seen.file, version, rows.rows).await?;
+        self.uploads.seal(&seen.file, version, rows.rows).await?;
         self.send_manifest(&flight, &seen.file, json).await?;
         let manifest_ms = millis(began);
         self.clear(&flight, &seen.file, superseded(upload, Some(version))).await?;
@@ -250,7 +251,7 @@ impl Publisher {
 
     /// Ends an attempt at content that cannot be read.
     async fn fail(&self, attempt: Attempt<'_>, reason: &str) -> Result<Outcome, PublishError> {
-        let Attempt { seen, upload, version, resumed, rows, rejects } = attempt;
+        let Attempt { seen, upload, version, rows, rejects } = attempt;
         let flight = Flight::new(upload.partition, self.stop.clone());
         let reject = Reject {
             file: seen.file.clone(),
@@ -264,13 +265,10 @@ impl Publisher {
         };
         let (log, letter, key) = (Arc::clone(&self.log), flight.clone(), format!("{}/{version}/{rejects}", seen.file));
         blocking(move || rows::send_reject(&log, &letter, key.as_bytes(), reject)).await?;
-        // Of a version that was resumed, the manifest may be on the log: its rows have to stay until another version counts.
-        if !resumed {
-            self.clear(&flight, &seen.file, vec![(version, rows)]).await?;
-        }
+        self.clear(&flight, &seen.file, unfinished(upload, version, rows)).await?;
         flight.delivered().await?;
         failpoints::pass("connector.before_failed");
-        self.uploads.failed(&seen.file, version, &with_previous(reason, Some(upload)), !resumed).await?;
+        self.uploads.failed(&seen.file, version, &with_previous(reason, Some(upload))).await?;
         meters::file("failed");
         tracing::warn!(file = seen.file, version, reason, "file cannot be published");
         Ok(Outcome::Done)
@@ -331,7 +329,6 @@ struct Attempt<'a> {
     seen: &'a Seen,
     upload: &'a Upload,
     version: u64,
-    resumed: bool,
     rows: u64,
     rejects: u64,
 }
@@ -351,6 +348,15 @@ fn superseded(upload: &Upload, version: Option<u64>) -> Vec<(u64, u64)> {
     let live = upload.live_version.zip(upload.live_rows);
     let begun = upload.begun.iter().map(|begun| (begun.version, begun.ordinals));
     live.into_iter().chain(begun).filter(|(superseded, _)| Some(*superseded) != version).collect()
+}
+
+/// The versions that were begun and certainly do not count, each with the ordinals it may have on the log; `rows` were sent
+/// of `version` just now. One whose manifest may be on the log has to stay until another version counts.
+fn unfinished(upload: &Upload, version: u64, rows: u64) -> Vec<(u64, u64)> {
+    let unsealed = upload.begun.iter().filter(|begun| !begun.sealed);
+    unsealed
+        .map(|begun| (begun.version, if begun.version == version { begun.ordinals.max(rows) } else { begun.ordinals }))
+        .collect()
 }
 
 /// Why a file failed, and that an earlier version of it stands in where that is so.
@@ -385,7 +391,9 @@ mod tests {
             version: Some(9),
             live_version: Some(5),
             live_rows: Some(100),
-            begun: vec![Begun { version: 7, ordinals: 8192 }, Begun { version: 9, ordinals: 40 }],
+            begun: [(7, 8192, false), (8, 60, true), (9, 40, false)]
+                .map(|(version, ordinals, sealed)| Begun { version, ordinals, sealed })
+                .to_vec(),
             size: None,
             modified_us: None,
             exported_at: None,
@@ -397,10 +405,17 @@ mod tests {
 
     #[test]
     fn every_version_but_the_new_one_is_superseded() {
-        assert_eq!(superseded(&upload(), Some(9)), [(5, 100), (7, 8192)]);
-        assert_eq!(superseded(&upload(), None), [(5, 100), (7, 8192), (9, 40)]);
+        assert_eq!(superseded(&upload(), Some(9)), [(5, 100), (7, 8192), (8, 60)]);
+        assert_eq!(superseded(&upload(), None), [(5, 100), (7, 8192), (8, 60), (9, 40)]);
         let again = Upload { live_version: Some(9), live_rows: Some(40), ..upload() };
-        assert_eq!(superseded(&again, Some(9)), [(7, 8192)], "a version never clears itself");
+        assert_eq!(superseded(&again, Some(9)), [(7, 8192), (8, 60)], "a version never clears itself");
+    }
+
+    #[test]
+    fn an_attempt_that_failed_leaves_what_may_count() {
+        assert_eq!(unfinished(&upload(), 9, 5), [(7, 8192), (9, 40)]);
+        assert_eq!(unfinished(&upload(), 9, 50), [(7, 8192), (9, 50)], "more were set aside meanwhile");
+        assert_eq!(unfinished(&upload(), 8, 5), [(7, 8192), (9, 40)], "resumed after its manifest");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
 use crate::meters;
-use crate::publish::{LogError, PublishError};
+use crate::publish::{Broker, LogError, PublishError};
 use crate::settings::ConnectorSettings;
 use crate::source::folder::FolderSource;
 use crate::uploads::StoreError;
@@ -106,12 +106,13 @@ pub async fn run(
         limits: settings.limits.clone(),
     });
     let source = Arc::new(FolderSource::new(&settings.source, &settings.inbox, settings.poll, settings.settle));
+    let broker = Arc::new(Broker::default());
     let mut backoff = Backoff::default();
     let mut said = String::new();
     tracing::info!(source = settings.source, folder = %settings.inbox.display(), zone = settings.source_tz, "connector started");
     loop {
         let began = Instant::now();
-        let ended = match Session::open(&settings, &kafka, &postgres, &options, &source, &stop).await {
+        let ended = match Session::open(&settings, (&kafka, &broker), &postgres, &options, &source, &stop).await {
             Ok(Some(mut session)) => {
                 said.clear();
                 session.run(&stop).await

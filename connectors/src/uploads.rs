@@ -47,13 +47,16 @@ impl State {
 }
 
 /// A version that was begun, and how many ordinals were set aside for it: every row of it that was ever
-/// produced has an ordinal below. Whether its manifest was written is not known.
+/// produced has an ordinal below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
     /// The version.
     pub version: u64,
     /// Ordinals set aside.
     pub ordinals: u64,
+    /// Whether its manifest may be on the log: its rows may be those that count.
+    #[serde(default)]
+    pub sealed: bool,
 }
 
 /// A row of `app.uploads`, without what is only shown.

@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// The largest value that is sent, in bytes: what a broker accepts unless it is told otherwise (1 MiB), less some room.
 pub const LARGEST_VALUE: usize = 900_000;
 
+/// How long the broker may take to answer one question.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Properties that a user may set otherwise.
 const DEFAULTS: [(&str, &str); 8] = [
     ("compression.type", "lz4"),
@@ -25,7 +28,7 @@ const DEFAULTS: [(&str, &str); 8] = [
     ("batch.num.messages", "20000"),
     // This bounds the memory of what is on its way, whatever the size of a file.
     ("queue.buffering.max.kbytes", "32768"),
-    ("queue.buffering.max.messages", "100000"),
+    ("queue.buffering.max.messages", "50000"),
     ("reconnect.backoff.max.ms", "2000"),
     ("socket.keepalive.enable", "true"),
     ("log.connection.close", "false"),
@@ -105,11 +108,11 @@ impl LogError {
 }
 
 impl Log {
-    /// A producer for these topics. Blocks for as long as `patience`.
+    /// A producer for these topics. Blocks for as long as the broker takes to answer; `stop` ends that within [`PATIENCE`].
     ///
     /// # Errors
     /// When the broker does not answer, or the topics are not there.
-    pub fn open(settings: &KafkaSettings, patience: Duration) -> Result<Log, LogError> {
+    pub fn open(settings: &KafkaSettings, broker: &Arc<Broker>, stop: &CancellationToken) -> Result<Log, LogError> {
         let mut config = settings.client();
         for (property, value) in DEFAULTS {
             if config.get(property).is_none() {
@@ -120,9 +123,10 @@ impl Log {
             config.set(property, value);
         }
         config.set_log_level(RDKafkaLogLevel::Warning);
-        let producer: ThreadedProducer<Reports> = config.create_with_context(Reports::default())?;
+        let producer: ThreadedProducer<Reports> = config.create_with_context(Reports { broker: Arc::clone(broker) })?;
         // Metadata of all topics: asking for one by name would make it on brokers that create topics by themselves.
-        let metadata = producer.client().fetch_metadata(None, patience)?;
+        let metadata = producer.client().fetch_metadata(None, PATIENCE)?;
+        broker.answers();
         let count = |name: &'static str| {
             let topic = metadata.topics().iter().find(|topic| topic.name() == name && !topic.partitions().is_empty());
             topic
@@ -135,7 +139,10 @@ impl Log {
         }
         let mut used = Vec::new();
         for partition in 0..i32::try_from(rows).unwrap_or(i32::MAX) {
-            used.push(producer.client().fetch_watermarks(ROWS, partition, patience)?.1 > 0);
+            if stop.is_cancelled() {
+                return Err(LogError::Stopped);
+            }
+            used.push(producer.client().fetch_watermarks(ROWS, partition, PATIENCE)?.1 > 0);
         }
         Ok(Log { producer, partitions: rows, reject_partitions, used })
     }
@@ -259,10 +266,40 @@ pub struct Account {
     all_done: Notify,
 }
 
-/// Receives the reports of delivery, and what the client says of the broker.
+/// What the last session knew of the broker, so that a change is said once, however many sessions see it.
 #[derive(Default)]
+pub struct Broker {
+    /// Why it cannot be used, if it cannot.
+    trouble: Mutex<Option<String>>,
+    in_trouble: AtomicBool,
+}
+
+impl Broker {
+    fn answers(&self) {
+        if self.in_trouble.swap(false, Ordering::AcqRel) {
+            self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
+            tracing::info!("Kafka answers again");
+        }
+    }
+
+    fn fails(&self, reason: &str, permanent: bool) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = if permanent { reason } else { "away" };
+        if trouble.as_deref() != Some(said) {
+            if permanent {
+                tracing::error!(reason, "Kafka client failed");
+            } else {
+                tracing::warn!(reason, "Kafka cannot be reached; waiting for it");
+            }
+            *trouble = Some(said.to_owned());
+        }
+        self.in_trouble.store(true, Ordering::Release);
+    }
+}
+
+/// Receives the reports of delivery, and what the client says of the broker.
 pub struct Reports {
-    away: AtomicBool,
+    broker: Arc<Broker>,
 }
 
 impl ClientContext for Reports {
@@ -273,19 +310,13 @@ impl ClientContext for Reports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => {
-                if !self.away.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(reason, "Kafka cannot be reached; waiting for it");
-                }
-            }
             Some(
-                RDKafkaErrorCode::BrokerTransportFailure
+                RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::BrokerTransportFailure
                 | RDKafkaErrorCode::Resolve
                 | RDKafkaErrorCode::OperationTimedOut,
-            ) => {
-                tracing::debug!(reason, "connection to Kafka failed");
-            }
-            _ => tracing::error!(%error, reason, "Kafka client failed"),
+            ) => self.broker.fails(reason, false),
+            _ => self.broker.fails(&format!("{error}: {reason}"), true),
         }
     }
 }
@@ -295,11 +326,7 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, account: Arc<Account>) {
         match result {
-            Ok(_) if self.away.load(Ordering::Relaxed) => {
-                if self.away.swap(false, Ordering::Relaxed) {
-                    tracing::info!("Kafka answers again");
-                }
-            }
+            Ok(_) if self.broker.in_trouble.load(Ordering::Acquire) => self.broker.answers(),
             Ok(_) => {}
             Err((error, _)) => {
                 account.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::plan::{Task, plan};
 use super::{PATIENCE, SessionError};
 use crate::meters;
-use crate::publish::{Log, LogError, Outcome, PublishError, Publisher, reading};
+use crate::publish::{Broker, Log, LogError, Outcome, PublishError, Publisher, reading};
 use crate::settings::ConnectorSettings;
 use crate::source::{Listing, PassedOver, Source};
 use crate::uploads::{StoreError, Upload, Uploads};
@@ -56,7 +56,7 @@ impl<S: Source> Session<S> {
     /// Connects, waits for the source's lock and reads what is known. `None` when `stop` was called meanwhile.
     pub async fn open(
         settings: &ConnectorSettings,
-        kafka: &KafkaSettings,
+        (kafka, broker): (&KafkaSettings, &Arc<Broker>),
         postgres: &PostgresSettings,
         options: &Arc<ReadOptions>,
         source: &Arc<S>,
@@ -67,8 +67,8 @@ impl<S: Source> Session<S> {
             let client = connecting.await.map_err(|_| SessionError::ConnectTime)??;
             lock(&client, source.name()).await?;
             let uploads = Uploads::new(Arc::new(client), source.name());
-            let kafka = kafka.clone();
-            let log = tokio::task::spawn_blocking(move || Log::open(&kafka, PATIENCE)).await;
+            let (kafka, broker, stop) = (kafka.clone(), Arc::clone(broker), stop.clone());
+            let log = tokio::task::spawn_blocking(move || Log::open(&kafka, &broker, &stop)).await;
             let log = log.unwrap_or(Err(LogError::Stopped))?;
             let known = load(&uploads, &log).await?;
             Ok::<_, SessionError>((uploads, log, known))
@@ -167,15 +167,14 @@ impl<S: Source> Session<S> {
             });
         }
         let now = Instant::now();
-        let is_left = |file: &str| {
-            self.busy.contains(file) || self.delayed.get(file).is_some_and(|(not_before, _)| now < *not_before)
-        };
-        let plan = plan(&listing, &self.known, &self.publisher.reading, is_left);
+        let plan = plan(&listing, &self.known, &self.publisher.reading, |file| self.busy.contains(file));
         let noted = match plan.note.as_slice() {
             [] => Vec::new(),
             note => self.publisher.uploads.note(note, self.publisher.log.partitions).await?,
         };
         self.tasks = plan.tasks;
+        let is_delayed = |file: &str| self.delayed.get(file).is_some_and(|(not_before, _)| now < *not_before);
+        self.tasks.retain(|task| !matches!(task, Task::Read(seen) if is_delayed(&seen.file)));
         self.look_when_done = plan.waits;
         self.known.extend(noted.into_iter().map(|upload| (upload.file.clone(), upload)));
         Ok(())
@@ -252,12 +251,16 @@ impl<S: Source> Session<S> {
 
 /// Waiting times of a file that could not be had from the disk.
 fn retries() -> Backoff {
-    Backoff::new(Duration::from_secs(1), Duration::from_secs(60))
+    Backoff::new(Duration::from_secs(1), Duration::from_secs(30))
 }
 
-/// Waits until this session holds the source's lock; it goes with the connection.
+/// Waits until this session holds the source's lock; it goes with the connection. The server is told to find out within half a
+/// minute if this machine is gone, so that the lock is not held by a connection that nobody has.
 async fn lock(client: &Client, source: &str) -> Result<(), SessionError> {
     let key = xxhash_rust::xxh3::xxh3_64(format!("fandom connector {source}").as_bytes()).cast_signed();
+    let keep_alive = "set tcp_keepalives_idle = 15; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3";
+    let told = tokio::time::timeout(PATIENCE, client.batch_execute(keep_alive)).await;
+    told.map_err(|_| SessionError::ConnectTime)??;
     let mut waited = false;
     loop {
         let asking = tokio::time::timeout(PATIENCE, client.query_one("select pg_try_advisory_lock($1)", &[&key])).await;

@@ -114,7 +114,11 @@ mod tests {
             version: published.then_some(7),
             live_version: (state == State::Live).then_some(7),
             live_rows: (state == State::Live).then_some(5),
-            begun: if state == State::Publishing { vec![Begun { version: 7, ordinals: 8 }] } else { Vec::new() },
+            begun: if state == State::Publishing {
+                vec![Begun { version: 7, ordinals: 8, sealed: false }]
+            } else {
+                Vec::new()
+            },
             size: Some(10),
             modified_us: Some(1_700_000_000_250_000),
             exported_at: Some(1_700_000_000),
@@ -144,7 +148,7 @@ mod tests {
         }
         let kept = Upload { live_version: Some(4), live_rows: Some(1), ..upload(State::Failed) };
         assert_eq!(decide(Some(&kept), None, READING), Retract, "an earlier version still counts");
-        let in_doubt = Upload { begun: vec![Begun { version: 7, ordinals: 1 }], ..upload(State::Seen) };
+        let in_doubt = Upload { begun: vec![Begun { version: 7, ordinals: 1, sealed: true }], ..upload(State::Seen) };
         assert_eq!(decide(Some(&in_doubt), None, READING), Retract, "its manifest may be on the log");
     }
 
@@ -201,7 +205,7 @@ mod tests {
             |(state, [live, begun, known], size, sha256, reading)| {
                 known.then(|| Upload {
                     live_version: live.then_some(6),
-                    begun: if begun { vec![Begun { version: 7, ordinals: 8 }] } else { Vec::new() },
+                    begun: if begun { vec![Begun { version: 7, ordinals: 8, sealed: false }] } else { Vec::new() },
                     size: Some(size),
                     sha256,
                     reading,

@@ -164,19 +164,30 @@ impl Uploads {
         let sql = format!(
             "update app.uploads set begun = {}, attempts = attempts + 1, updated_at = now() \
              where file = $1 and version = $2 and state = 'publishing' returning {COLUMNS}",
-            begun_with("greatest((b ->> 'ordinals')::bigint, $3::bigint)")
+            begun_with("'ordinals', greatest((b ->> 'ordinals')::bigint, $3::bigint)")
         );
         self.changed(file, &sql, &[&file, &big(version), &big(ordinals)]).await
     }
 
-    /// Sets `ordinals` aside for the version that is being published, no more and no fewer.
+    /// Sets `ordinals` aside for the version that is being published.
     pub async fn reserve(&self, file: &str, version: u64, ordinals: u64) -> Result<(), StoreError> {
         let sql = format!(
             "update app.uploads set begun = {}, updated_at = now() \
              where file = $1 and version = $2 and state = 'publishing' returning {COLUMNS}",
-            begun_with("$3::bigint")
+            begun_with("'ordinals', $3::bigint")
         );
         self.changed(file, &sql, &[&file, &big(version), &big(ordinals)]).await.map(drop)
+    }
+
+    /// Notes that the manifest of the version that is being published comes next, and that it has that many rows. It fails where
+    /// this session has lost the source's lock.
+    pub async fn seal(&self, file: &str, version: u64, rows: u64) -> Result<(), StoreError> {
+        let sql = format!(
+            "update app.uploads set begun = {}, updated_at = now() \
+             where file = $1 and version = $2 and state = 'publishing' returning {COLUMNS}",
+            begun_with("'ordinals', $3::bigint, 'sealed', true")
+        );
+        self.changed(file, &sql, &[&file, &big(version), &big(rows)]).await.map(drop)
     }
 
     /// The manifest of `version` is on the log, and nothing of any other version.
@@ -197,15 +208,15 @@ impl Uploads {
         .await
     }
 
-    /// The content of `version` cannot be read. With `cleared`, none of its rows is on the log any more.
-    pub async fn failed(&self, file: &str, version: u64, error: &str, cleared: bool) -> Result<Upload, StoreError> {
+    /// The content of `version` cannot be read. Of the versions that were begun, none is on the log any more but those whose
+    /// manifest may be.
+    pub async fn failed(&self, file: &str, version: u64, error: &str) -> Result<Upload, StoreError> {
         let sql = format!(
-            "update app.uploads set state = 'failed', error = $3, updated_at = now(), begun = case when $4 then \
+            "update app.uploads set state = 'failed', error = $3, updated_at = now(), begun = \
              (select coalesce(jsonb_agg(b order by n), '[]') from jsonb_array_elements(begun) with ordinality as e(b, n) \
-             where (b ->> 'version')::bigint <> $2) else begun end \
-             where file = $1 and version = $2 returning {COLUMNS}"
+             where (b ->> 'sealed')::boolean) where file = $1 and version = $2 returning {COLUMNS}"
         );
-        self.changed(file, &sql, &[&file, &big(version), &storable(error), &cleared]).await
+        self.changed(file, &sql, &[&file, &big(version), &storable(error)]).await
     }
 
     /// The content could not even be fetched; what was published before still counts.
@@ -281,11 +292,10 @@ impl Uploads {
 /// The number of the next version of the row `u`; `$5` is the time in milliseconds.
 const NEXT: &str = "greatest(coalesce(u.version, 0) + 1, $5::bigint)";
 
-/// The array `begun` with other ordinals for the version `$2`.
-fn begun_with(ordinals: &str) -> String {
+/// The array `begun`, with these entries in the object of the version `$2`.
+fn begun_with(entries: &str) -> String {
     format!(
-        "(select jsonb_agg(case when (b ->> 'version')::bigint = $2 then \
-         jsonb_build_object('version', $2::bigint, 'ordinals', {ordinals}) else b end order by n) \
+        "(select jsonb_agg(case when (b ->> 'version')::bigint = $2 then b || jsonb_build_object({entries}) else b end order by n) \
          from jsonb_array_elements(begun) with ordinality as e(b, n))"
     )
 }
