@@ -92,7 +92,8 @@ const LIMIT_MOST: usize = 1000;
 
 impl Listing {
     /// Reads `sort`, `limit` and `cursor`. The first of `sorts` is the default, in its own direction; a sort that is named goes
-    /// up, with `-` before it down. `ties` makes the order total.
+    /// up, with `-` before it down. `ties` makes the order total; they are given for a sort that goes down, and turned around
+    /// for one that goes up, so that one index serves both, read forwards and backwards.
     pub fn read(parameters: &mut Parameters, sorts: &[Key], ties: &[Key]) -> Listing {
         let names: Vec<&str> = sorts.iter().map(|sort| sort.name).collect();
         let expected = format!("one of {} (with - before it: the greatest first)", names.join(", "));
@@ -101,7 +102,8 @@ impl Listing {
             sorts.iter().find(|sort| sort.name == name).map(|sort| Key { descending, ..sort.clone() })
         });
         let sort = sort.unwrap_or_else(|| sorts[0].clone());
-        let mut keys: Vec<Key> = ties.iter().filter(|tie| tie.sql != sort.sql).cloned().collect();
+        let turned = |tie: &Key| Key { descending: tie.descending == sort.descending, ..tie.clone() };
+        let mut keys: Vec<Key> = ties.iter().filter(|tie| tie.sql != sort.sql).map(turned).collect();
         keys.insert(0, sort);
         let limit = parameters.checked("limit", "a number from 1 to 1000", |text| {
             text.parse().ok().filter(|limit| (1..=LIMIT_MOST).contains(limit))

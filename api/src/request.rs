@@ -137,9 +137,18 @@ fn request_id(headers: &HeaderMap) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
     use fandom_services::env::Env;
+    use fandom_services::postgres::PostgresSettings;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::commits::Commits;
+    use crate::database::Database;
 
     #[test]
     fn only_own_names_are_answered() {
@@ -158,5 +167,40 @@ mod tests {
         for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "evil.example:x", ""] {
             assert!(!own(host), "{host}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_and_the_next_request_is_answered() {
+        let mut env = Env::from_pairs(vec![("FANDOM_PORT".into(), "0".into())]);
+        let settings = ApiSettings::from_env(&mut env);
+        let postgres = PostgresSettings::parse("host=/nowhere user=nobody").expect("a connection string");
+        let database = Database::new(&postgres, 1, settings.timeout).expect("a pool");
+        let commits = Commits::new(CancellationToken::new(), 1);
+        let app = App { database, commits, settings: Arc::new(settings) };
+        let router = Router::new()
+            .route(
+                "/panics",
+                get(|| async {
+                    if true {
+                        panic!("secret")
+                    }
+                }),
+            )
+            .route("/works", get(|| async { "fine" }))
+            .layer(from_fn_with_state(app.clone(), outermost))
+            .with_state(app);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let answer = reqwest::get(format!("http://{address}/panics")).await.expect("an answer");
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (500, &"application/problem+json".parse().expect("text"))
+        );
+        let body = answer.text().await.expect("a body");
+        assert!(body.contains("urn:fandom:problem:internal") && !body.contains("secret"), "{body}");
+        let next = reqwest::get(format!("http://{address}/works")).await.expect("an answer");
+        assert_eq!(next.text().await.expect("a body"), "fine");
     }
 }
