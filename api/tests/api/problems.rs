@@ -6,6 +6,9 @@ use crate::cluster::Cluster;
 use crate::fixture;
 use crate::service::{Answer, Service};
 
+/// A path, its parameters, and which of them are wrong.
+type Case = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
 fn assert_problem(answer: &Answer, status: u16, slug: &str) -> Value {
     assert_eq!(answer.status, status, "{}", answer.text);
     assert_eq!(answer.header("content-type"), "application/problem+json");
@@ -23,7 +26,7 @@ fn assert_problem(answer: &Answer, status: u16, slug: &str) -> Value {
 async fn every_wrong_parameter_is_named() {
     let service = Service::start().await;
     fixture::fill(&service).await;
-    let cases: [(&str, &[(&str, &str)], &[&str]); 24] = [
+    let cases: [Case; 24] = [
         ("/fans", &[("colour", "red")], &["colour"]),
         ("/health", &[("x", "1")], &["x"]),
         ("/fans", &[("limit", "0")], &["limit"]),
