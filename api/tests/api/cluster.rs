@@ -61,7 +61,10 @@ impl Cluster {
         cluster
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the shell ends when its pipe closes, so it cannot outlive this process")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the shell ends when its pipe closes, so it cannot outlive this process"
+    )]
     fn launch() -> Cluster {
         // PostgreSQL refuses to run as root.
         let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
