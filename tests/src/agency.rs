@@ -37,7 +37,7 @@ impl Agency {
             return Err("the generator shared/exports/make.py is not beside the repository".to_owned());
         }
         let made = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let output = Command::new("python3")
+        let output = Command::new(python()?)
             .arg(&generator)
             .args(["--seed", &seed.to_string(), "--out"])
             .arg(made.path())
@@ -106,6 +106,31 @@ impl Agency {
         let at: jiff::Timestamp = record["modified_at"].as_str().and_then(|at| at.parse().ok()).expect("an instant");
         SystemTime::UNIX_EPOCH + Duration::from_secs(at.as_second().unsigned_abs())
     }
+}
+
+/// A Python that has what the generator needs: the system's, else one of our own in `target/`.
+fn python() -> Result<PathBuf, String> {
+    let has_all = |python: &Path| {
+        let tried =
+            Command::new(python).args(["-c", "import openpyxl, zoneinfo; zoneinfo.ZoneInfo('Asia/Kolkata')"]).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    let system = PathBuf::from("python3");
+    if has_all(&system) {
+        return Ok(system);
+    }
+    let own = repository().join("target/exports-python");
+    let python = own.join("bin/python");
+    if !has_all(&python) {
+        let run = |program: &Path, arguments: &[&str]| match Command::new(program).args(arguments).output() {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        run(&system, &["-m", "venv", &own.to_string_lossy()])?;
+        run(&python, &["-m", "pip", "install", "--quiet", "openpyxl", "tzdata"])?;
+    }
+    Ok(python)
 }
 
 fn listed(folder: &Path, root: &Path) -> Vec<String> {

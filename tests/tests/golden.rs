@@ -28,7 +28,9 @@ async fn stages(agency: &Agency, workers: usize, between: Between) {
     for stage in ["a", "b", "c", "d"] {
         agency.place(&suite.inbox, &agency.files(stage));
         let what = format!("{}, stage {stage}, {workers} workers", agency.name);
-        suite.eventually(&what, PATIENCE, |client| async move { differences_at(&client, &agency.expected, stage).await }).await;
+        suite
+            .eventually(&what, PATIENCE, |client| async move { differences_at(&client, &agency.expected, stage).await })
+            .await;
         if between == Between::Restart {
             for part in [Part::Connect, Part::Dataflow] {
                 suite.kill(part);
@@ -39,7 +41,9 @@ async fn stages(agency: &Agency, workers: usize, between: Between) {
     // Back to all files: what the later version had replaced counts again.
     agency.place(&suite.inbox, &agency.files("b"));
     let what = format!("{}, back at stage b, {workers} workers", agency.name);
-    suite.eventually(&what, PATIENCE, |client| async move { differences_at(&client, &agency.expected, "b").await }).await;
+    suite
+        .eventually(&what, PATIENCE, |client| async move { differences_at(&client, &agency.expected, "b").await })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -112,7 +112,9 @@ fn read_log(suite: &Suite) -> Found {
         }
         let live = *state == FileState::Live;
         if live && (count, checksum.to_hex().as_str()) != (manifest.rows, manifest.checksum.as_str()) {
-            found.violations.push(format!("{file}: {count} rows, or others, at the manifest of {version}: {manifest:?}"));
+            found
+                .violations
+                .push(format!("{file}: {count} rows, or others, at the manifest of {version}: {manifest:?}"));
         }
         found.files.insert(file.clone(), (*version, live.then_some(manifest.rows)));
     });
@@ -129,7 +131,11 @@ fn read_log(suite: &Suite) -> Found {
     found.violations.extend(left.iter().take(3).map(|key| format!("{} rows count nothing, such as {key}", left.len())));
     let mut texts = BTreeSet::new();
     each_record(suite, "fandom.texts", |key, _, value| {
-        if value.is_some() { texts.insert(key.to_owned()) } else { texts.remove(key) };
+        if value.is_some() {
+            texts.insert(key.to_owned())
+        } else {
+            texts.remove(key)
+        };
     });
     if !texts.iter().eq(rows.keys()) {
         found.violations.push(format!("{} texts of {} messages", texts.len(), rows.len()));
@@ -333,7 +339,9 @@ async fn a_connector_killed_at_any_step_leaves_nothing_half_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connector_killed_while_it_takes_a_file_back() {
     let mut suite = Suite::start(&[("FANDOM_POLL_MS", "100")]).await.expect("the servers start");
-    for (number, point) in ["before_begin=1", "before_manifest=1", "after_manifest=1", "before_live=1"].iter().enumerate() {
+    for (number, point) in
+        ["before_begin=1", "before_manifest=1", "after_manifest=1", "before_live=1"].iter().enumerate()
+    {
         for comes_back in [false, true] {
             let (name, what) = (format!("{number}{comes_back}.csv"), format!("{point}, comes back: {comes_back}"));
             suite.run(Part::Connect);
