@@ -115,7 +115,8 @@ pub fn read(path: &Path, name: &str, options: &ReadOptions, sink: &mut dyn RowSi
         Ok(result) => result.map(|sheets| ReadSummary { sheets }),
         Err(panic) if sink_at_work.get() => resume_unwind(panic),
         Err(panic) => {
-            let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            let message =
+                panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
             Err(ReadError::damaged(format!("its content broke the reader: {}", message.unwrap_or("no message"))))
         }
     }

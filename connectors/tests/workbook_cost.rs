@@ -54,7 +54,17 @@ fn cost(path: &std::path::Path, sink: &mut Counted) -> (u64, Result<(), workbook
 }
 
 const HEADERS: [&str; 12] = [
-    "Sender", "Creator", "Fans Message", "Creator Message", "Sent time", "Sent date", "Replay time", "Price", "Purchased", "Source", "Status",
+    "Sender",
+    "Creator",
+    "Fans Message",
+    "Creator Message",
+    "Sent time",
+    "Sent date",
+    "Replay time",
+    "Price",
+    "Purchased",
+    "Source",
+    "Status",
     "Sent to",
 ];
 

@@ -369,7 +369,7 @@ impl Job {
         self.fed += 1;
     }
 
-    fn epoch_is_due(&self, idle_tick: Duration) -> bool {
+    fn epoch_is_due(&mut self, idle_tick: Duration) -> bool {
         if self.hydrating {
             return self.fed >= EPOCH_ROWS || self.reader.reached();
         }

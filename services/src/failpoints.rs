@@ -10,7 +10,8 @@ use crate::env::Env;
 pub fn arm(env: &mut Env) {
     let Some(list) = env.text("FANDOM_FAILPOINTS") else { return };
     for item in list.split(',') {
-        let Some((name, Ok(nth))) = item.split_once('=').map(|(name, nth)| (name.trim(), nth.trim().parse::<u64>())) else {
+        let Some((name, Ok(nth))) = item.split_once('=').map(|(name, nth)| (name.trim(), nth.trim().parse::<u64>()))
+        else {
             env.problem("FANDOM_FAILPOINTS", format!("`{item}` is not name=N"));
             continue;
         };

@@ -91,7 +91,11 @@ fn most_of(packed: u64, limits: &Limits) -> u64 {
 
 fn check_entries(count: usize, limits: &Limits) -> Result<(), ReadError> {
     if count as u64 > limits.max_zip_entries {
-        return Err(ReadError::too_large(format!("{count} zip entries"), "FANDOM_MAX_ZIP_ENTRIES", limits.max_zip_entries));
+        return Err(ReadError::too_large(
+            format!("{count} zip entries"),
+            "FANDOM_MAX_ZIP_ENTRIES",
+            limits.max_zip_entries,
+        ));
     }
     Ok(())
 }
@@ -105,8 +109,12 @@ fn plain_name(name: &str) -> String {
 pub(crate) fn of_zip(error: ZipError) -> ReadError {
     match error {
         ZipError::Io(cause) => of_io(cause),
-        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => ReadError::PasswordProtected,
-        ZipError::InvalidArchive(detail) => ReadError::damaged(format!("its zip container is broken: {}", lower(&detail))),
+        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => {
+            ReadError::PasswordProtected
+        }
+        ZipError::InvalidArchive(detail) => {
+            ReadError::damaged(format!("its zip container is broken: {}", lower(&detail)))
+        }
         other => ReadError::damaged(format!("its zip container cannot be read: {}", lower(&other.to_string()))),
     }
 }

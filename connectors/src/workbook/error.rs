@@ -35,7 +35,9 @@ pub enum ReadError {
     #[error("the workbook is protected by a password: save it without one")]
     PasswordProtected,
     /// It costs more than a file may.
-    #[error("the file is too large: it has {what}, and {setting} allows {most}: export a shorter period, or raise the setting")]
+    #[error(
+        "the file is too large: it has {what}, and {setting} allows {most}: export a shorter period, or raise the setting"
+    )]
     TooLarge {
         /// What there is too much of, such as `more cells`.
         what: String,

@@ -28,7 +28,12 @@ const EMPTY_ZIP: &[u8] = b"PK\x05\x06";
 const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
 /// Reads a file of any format.
-pub(crate) fn read(file: &File, name: &str, options: &ReadOptions, reading: Reading<'_>) -> Result<Vec<Sheet>, ReadError> {
+pub(crate) fn read(
+    file: &File,
+    name: &str,
+    options: &ReadOptions,
+    reading: Reading<'_>,
+) -> Result<Vec<Sheet>, ReadError> {
     let limits = &options.limits;
     let length = file.metadata()?.len();
     if length == 0 {
@@ -58,7 +63,12 @@ pub(crate) fn read(file: &File, name: &str, options: &ReadOptions, reading: Read
     Ok(reading.into_sheets())
 }
 
-fn read_zipped(file: &File, options: &ReadOptions, meter: &Meter, reading: Reading<'_>) -> Result<Vec<Sheet>, ReadError> {
+fn read_zipped(
+    file: &File,
+    options: &ReadOptions,
+    meter: &Meter,
+    reading: Reading<'_>,
+) -> Result<Vec<Sheet>, ReadError> {
     let mut container = Container::open(file, &options.limits)?;
     if container.has("xl/workbook.bin") {
         xlsb::read(&mut container, &options.limits, meter, reading)

@@ -70,12 +70,22 @@ impl SheetReader<'_> {
     }
 
     /// The value of a column without which the row does not count.
-    fn needed<'r, T>(&self, row: &'r Row, column: usize, parse: impl FnOnce(Cell<'r>) -> Result<T, Fault>) -> Result<T, Failure> {
+    fn needed<'r, T>(
+        &self,
+        row: &'r Row,
+        column: usize,
+        parse: impl FnOnce(Cell<'r>) -> Result<T, Fault>,
+    ) -> Result<T, Failure> {
         parse(self.layout.cell(row, column)).map_err(|fault| Failure::Cell { column, fault })
     }
 
     /// The value of another column; one that cannot be read is missing, with a warning.
-    fn optional<'r, T>(&mut self, row: &'r Row, column: usize, parse: impl FnOnce(Cell<'r>) -> Result<T, Fault>) -> Option<T> {
+    fn optional<'r, T>(
+        &mut self,
+        row: &'r Row,
+        column: usize,
+        parse: impl FnOnce(Cell<'r>) -> Result<T, Fault>,
+    ) -> Option<T> {
         match parse(self.layout.cell(row, column)) {
             Ok(value) => Some(value),
             Err(Fault::Missing) => None,

@@ -127,7 +127,9 @@ pub(crate) fn examine(row: &Row) -> Verdict {
         let (layout, matched) = lay_out(kind, &headers);
         match lacking(&layout) {
             None if best.as_ref().is_none_or(|(most, _)| matched > *most) => best = Some((matched, layout)),
-            Some(column) if matched >= 3 && matched * 2 >= headers.len() && nearly.is_none_or(|(most, ..)| matched > most) => {
+            Some(column)
+                if matched >= 3 && matched * 2 >= headers.len() && nearly.is_none_or(|(most, ..)| matched > most) =>
+            {
                 nearly = Some((matched, kind, column));
             }
             _ => {}
@@ -143,8 +145,10 @@ pub(crate) fn examine(row: &Row) -> Verdict {
 /// The needed column that a sheet has not.
 fn lacking(layout: &Layout) -> Option<&'static str> {
     let columns = columns::of(layout.kind);
-    let absent = columns.iter().zip(&layout.places).find(|(column, place)| column.role != Role::Optional && **place == NOWHERE);
-    let figures = layout.places.iter().zip(columns).filter(|(place, column)| **place != NOWHERE && column.role == Role::Optional);
+    let absent =
+        columns.iter().zip(&layout.places).find(|(column, place)| column.role != Role::Optional && **place == NOWHERE);
+    let figures =
+        layout.places.iter().zip(columns).filter(|(place, column)| **place != NOWHERE && column.role == Role::Optional);
     match layout.kind {
         _ if absent.is_some() => absent.map(|(column, _)| column.name),
         Kind::CreatorDay if layout.money.is_empty() => Some("Total earnings Net"),
@@ -160,7 +164,8 @@ fn header(at: u32, text: &str) -> Header {
         .map(|(name, unit)| (name.trim().to_owned(), unit.trim().to_owned()))
         .filter(|(name, _)| !name.is_empty());
     let without_zone = match names::last_parentheses(&shown) {
-        Some((name, unit)) => Some((name, unit.trim())).filter(|(_, unit)| unit.contains('/') && !is_date_form(unit) || zone(unit).is_some()),
+        Some((name, unit)) => Some((name, unit.trim()))
+            .filter(|(_, unit)| unit.contains('/') && !is_date_form(unit) || zone(unit).is_some()),
         None => shown.rsplit_once(' ').filter(|(_, tail)| is_like_a_zone(tail)),
     };
     let without_zone = without_zone.map(|(name, zone)| (identity::fold(name.trim()).into_owned(), zone.to_owned()));
@@ -169,7 +174,9 @@ fn header(at: u32, text: &str) -> Header {
 
 /// How closely a header names a column; the least is the closest.
 fn closeness(column: &Column, folded: &str, header: &Header) -> Option<(usize, Match)> {
-    let is = |text: &str| if text == folded { Some(0) } else { column.also.iter().position(|other| *other == text).map(|at| at + 1) };
+    let is = |text: &str| {
+        if text == folded { Some(0) } else { column.also.iter().position(|other| *other == text).map(|at| at + 1) }
+    };
     if let Some(rank) = is(&header.folded) {
         return Some((rank, Match::Plain));
     }
@@ -274,7 +281,8 @@ fn money_columns(layout: &mut Layout, headers: &[Header], taken: &mut HashSet<u3
 /// none, since a zone that is passed over would make every instant wrong.
 fn is_like_a_zone(tail: &str) -> bool {
     let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+' | ':');
-    let shaped = tail.contains('/') || tail.len() >= 3 && tail.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || "+-:".contains(c));
+    let shaped = tail.contains('/')
+        || tail.len() >= 3 && tail.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || "+-:".contains(c));
     tail.chars().all(letters) && tail.starts_with(|c: char| c.is_ascii_alphabetic()) && shaped && !is_date_form(tail)
 }
 
@@ -367,7 +375,8 @@ mod tests {
 
     #[test]
     fn the_template_has_units_in_its_headers() {
-        let layout = super::tests::layout(&["Chatter Name", "Date(MM/DD/YYYY)", "Messages Sent", "Avg Response Time(minutes)"]);
+        let layout =
+            super::tests::layout(&["Chatter Name", "Date(MM/DD/YYYY)", "Messages Sent", "Avg Response Time(minutes)"]);
         assert_eq!((layout.kind, layout.order), (Kind::ChatterDay, DayMonth::MonthFirst));
         assert_eq!(layout.unit(columns::chatter_day::AVG_RESPONSE), Some("minutes"));
         let layout = super::tests::layout(&["Chatter Name", "Date (DD/MM/YYYY)", "PPVs sent"]);
@@ -377,8 +386,14 @@ mod tests {
     #[test]
     fn a_zone_in_the_header_is_never_passed_over() {
         let zone_of = |header: &str| layout(&[header, "Creator", "Gross revenue", "Net revenue"]).zone;
-        for header in ["Date & time Africa/Monrovia", "date  &  time   Africa/Monrovia", "Date & time (Africa/Monrovia)"] {
-            assert_eq!(zone_of(header), HeaderZone::Known(TimeZone::get("Africa/Monrovia").expect("bundled")), "{header}");
+        for header in
+            ["Date & time Africa/Monrovia", "date  &  time   Africa/Monrovia", "Date & time (Africa/Monrovia)"]
+        {
+            assert_eq!(
+                zone_of(header),
+                HeaderZone::Known(TimeZone::get("Africa/Monrovia").expect("bundled")),
+                "{header}"
+            );
         }
         assert_eq!(zone_of("Date & time"), HeaderZone::Unnamed);
         assert_eq!(zone_of("Date & time UTC+2"), HeaderZone::Known(TimeZone::fixed(jiff::tz::offset(2))));
@@ -396,8 +411,18 @@ mod tests {
     #[test]
     fn older_exports_have_other_names() {
         use columns::employee_period as p;
-        let older = layout(&["Date/Time UTC", "Employees", "Creators", "Messages sent", "PPVs sent", "Unlock ratio", "Reply time"]);
-        for (column, place) in [(p::MESSAGES_SENT, 3), (p::PPVS_SENT, 4), (p::UNLOCK_RATE, 5), (p::RESPONSE_SCHEDULED, 6)] {
+        let older = layout(&[
+            "Date/Time UTC",
+            "Employees",
+            "Creators",
+            "Messages sent",
+            "PPVs sent",
+            "Unlock ratio",
+            "Reply time",
+        ]);
+        for (column, place) in
+            [(p::MESSAGES_SENT, 3), (p::PPVS_SENT, 4), (p::UNLOCK_RATE, 5), (p::RESPONSE_SCHEDULED, 6)]
+        {
             assert_eq!(older.place(column), Some(place));
         }
         let both = layout(&["Date/Time", "Employees", "Creators", "Messages sent", "Direct messages sent"]);
@@ -407,7 +432,14 @@ mod tests {
 
     #[test]
     fn money_columns_carry_their_basis() {
-        let layout = layout(&["Date/Time", "Creator", "Total subscription earnings Gross", "Refunds Net", "Fan gifts (new) Net", "OF ranking"]);
+        let layout = layout(&[
+            "Date/Time",
+            "Creator",
+            "Total subscription earnings Gross",
+            "Refunds Net",
+            "Fan gifts (new) Net",
+            "OF ranking",
+        ]);
         let money: Vec<_> = layout.money.iter().map(|m| (m.figure.as_str(), m.basis)).collect();
         assert_eq!(money, [("subscription", Basis::Gross), ("refund", Basis::Net), ("fan_gifts_new", Basis::Net)]);
         assert_eq!(layout.extra, vec![(5, "OF ranking".to_owned())]);

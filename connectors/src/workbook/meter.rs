@@ -85,7 +85,11 @@ impl<R: Read> Read for Metered<'_, R> {
         let meter = self.meter;
         meter.piece.set(meter.piece.get() + bytes);
         if meter.piece.get() > meter.most_of_piece {
-            return Err(meter.trip(ReadError::too_large("a longer row or cell", "FANDOM_MAX_ROW_BYTES", meter.most_of_piece)));
+            return Err(meter.trip(ReadError::too_large(
+                "a longer row or cell",
+                "FANDOM_MAX_ROW_BYTES",
+                meter.most_of_piece,
+            )));
         }
         if let Some(entry) = &mut self.entry {
             entry.inflated += bytes;
@@ -95,7 +99,11 @@ impl<R: Read> Read for Metered<'_, R> {
                 return Err(meter.trip(ReadError::too_large(what, entry.setting, entry.allows)));
             }
             if meter.inflated.get() > meter.most_inflated {
-                return Err(meter.trip(ReadError::too_large("more bytes when inflated", "FANDOM_MAX_INFLATED_BYTES", meter.most_inflated)));
+                return Err(meter.trip(ReadError::too_large(
+                    "more bytes when inflated",
+                    "FANDOM_MAX_INFLATED_BYTES",
+                    meter.most_inflated,
+                )));
             }
         }
         Ok(count)

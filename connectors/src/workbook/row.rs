@@ -187,7 +187,10 @@ mod tests {
         row.set(2, Cell::Text("b"));
         row.set(0, Cell::Number(1.5));
         row.set(1, Cell::Text(" \t"));
-        assert_eq!((row.get(0), row.get(1), row.get(2), row.get(9)), (Cell::Number(1.5), Cell::Blank, Cell::Text("b"), Cell::Blank));
+        assert_eq!(
+            (row.get(0), row.get(1), row.get(2), row.get(9)),
+            (Cell::Number(1.5), Cell::Blank, Cell::Text("b"), Cell::Blank)
+        );
         assert_eq!((row.filled(), row.width(), row.number()), (2, 3, 7));
         row.begin(8);
         assert_eq!((row.get(2), row.filled()), (Cell::Blank, 0));

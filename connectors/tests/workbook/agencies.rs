@@ -70,12 +70,21 @@ fn every_sheet_has_its_kind_and_counts() {
                 .list("files")
                 .iter()
                 .filter(|entry| text(entry, "file") == file)
-                .map(|entry| keys.iter().map(|key| ((*key).to_owned(), entry[key].clone())).collect::<serde_json::Map<_, _>>().into())
+                .map(|entry| {
+                    keys.iter()
+                        .map(|key| ((*key).to_owned(), entry[key].clone()))
+                        .collect::<serde_json::Map<_, _>>()
+                        .into()
+                })
                 .collect();
             assert_eq!(json!(read), json!(expected), "{file}");
             let accepted: u64 = sheets.iter().map(|sheet| sheet.accepted).sum();
             assert_eq!(collected.rows.len() as u64, accepted, "{file}: each accepted row is handed over once");
-            assert_eq!(collected.rejects.len() as u64, sheets.iter().map(|sheet| sheet.rejected).sum::<u64>(), "{file}");
+            assert_eq!(
+                collected.rejects.len() as u64,
+                sheets.iter().map(|sheet| sheet.rejected).sum::<u64>(),
+                "{file}"
+            );
             for sheet in &sheets {
                 assert!(sheet.warnings.is_empty(), "{file}: {:?}", sheet.warnings);
             }
@@ -127,7 +136,11 @@ fn the_messages_add_up_to_the_truth() {
             .expect("a list")
             .iter()
             .map(|day| {
-                let key = (text(day, "creator").to_owned(), day["chatter"].as_str().map(str::to_owned), text(day, "day").to_owned());
+                let key = (
+                    text(day, "creator").to_owned(),
+                    day["chatter"].as_str().map(str::to_owned),
+                    text(day, "day").to_owned(),
+                );
                 (key, keys.map(|name| number(day, name)))
             })
             .collect();
@@ -172,7 +185,10 @@ fn employee_reports_say_what_was_reported() {
         assert_eq!(json!(read), json!(expected));
         let mut expected = truth.list("hours_day").to_vec();
         for record in &mut expected {
-            record.as_object_mut().expect("a record").retain(|key, _| !key.contains("_per_hour") && key != "sales_per_hour_cents");
+            record
+                .as_object_mut()
+                .expect("a record")
+                .retain(|key, _| !key.contains("_per_hour") && key != "sales_per_hour_cents");
         }
         hours.sort_by_key(|day| ["chatter", "creator", "day"].map(|key| text(day, key).to_owned()));
         assert_eq!(json!(hours), json!(expected));
@@ -213,7 +229,8 @@ fn sales_add_up_to_the_truth() {
             let creator = format!("{} ({})", text(row, "creator"), text(row, "platform"));
             let sold = jiff::Timestamp::from_second(number(row, "sold_at")).expect("an instant").to_zoned(zone.clone());
             let chatter = row["chatter"].as_str().unwrap_or("").to_owned();
-            let sum = sums.entry([creator, chatter, sold.date().to_string(), text(row, "type").to_owned()]).or_default();
+            let sum =
+                sums.entry([creator, chatter, sold.date().to_string(), text(row, "type").to_owned()]).or_default();
             if row["reversed"] == json!(true) {
                 sum[3] += number(row, "net_cents");
                 sum[4] += 1;
@@ -228,7 +245,12 @@ fn sales_add_up_to_the_truth() {
             .iter()
             .map(|day| {
                 let chatter = day["chatter"].as_str().unwrap_or("").to_owned();
-                let key = [text(day, "creator").to_owned(), chatter, text(day, "day").to_owned(), text(day, "type").to_owned()];
+                let key = [
+                    text(day, "creator").to_owned(),
+                    chatter,
+                    text(day, "day").to_owned(),
+                    text(day, "type").to_owned(),
+                ];
                 let keys = ["gross_cents", "net_cents", "count", "reversed_net_cents", "reversed_count"];
                 (key, keys.map(|name| number(day, name)))
             })
@@ -261,7 +283,12 @@ fn rejected_rows_are_handed_over_with_their_cells() {
     let (_, collected) = truth.read("odd.xlsx");
     let reject = &collected.rejects[4];
     assert_eq!(reject.reason, "error cell in Sent time");
-    assert_eq!((reject.sheet.as_deref(), reject.row, reject.column.as_deref()), (Some("Sheet1"), 36, Some("sent TIME")));
-    assert!(reject.cells.contains(&"#SPILL!".to_owned()) && reject.cells.iter().any(|cell| cell.starts_with("<p>broken")));
+    assert_eq!(
+        (reject.sheet.as_deref(), reject.row, reject.column.as_deref()),
+        (Some("Sheet1"), 36, Some("sent TIME"))
+    );
+    assert!(
+        reject.cells.contains(&"#SPILL!".to_owned()) && reject.cells.iter().any(|cell| cell.starts_with("<p>broken"))
+    );
     assert!(collected.rows.iter().any(|row| row["extra"]["Mood of the day"] == "sunny"));
 }

@@ -43,7 +43,10 @@ fn files_that_are_no_workbooks() {
 
 #[test]
 fn a_format_is_told_by_content_not_by_name() {
-    let table = [["Chatter Name", "Date", "Messages Sent"].map(Made::from).to_vec(), ["Mila", "06/18/2026", "7"].map(Made::from).to_vec()];
+    let table = [
+        ["Chatter Name", "Date", "Messages Sent"].map(Made::from).to_vec(),
+        ["Mila", "06/18/2026", "7"].map(Made::from).to_vec(),
+    ];
     for (name, content) in [
         ("a.csv", made::xlsx("S", &made::inline_rows(&table), "")),
         ("a.xls", made::xlsb("S", &table)),
@@ -83,13 +86,18 @@ fn workbooks_with_a_password() {
 #[test]
 fn zeros_that_inflate_without_end() {
     let zeros = vec![0u8; 200 << 20];
-    let honest = made::zip(&[("[Content_Types].xml", b"<Types/>"), ("xl/workbook.xml", b"<workbook/>"), ("xl/worksheets/sheet1.xml", &zeros)]);
+    let honest = made::zip(&[
+        ("[Content_Types].xml", b"<Types/>"),
+        ("xl/workbook.xml", b"<workbook/>"),
+        ("xl/worksheets/sheet1.xml", &zeros),
+    ]);
     assert!(honest.len() < 1 << 20);
     assert_eq!(too_large(&refused("a.xlsx", &honest)), "FANDOM_MAX_INFLATION_RATIO");
     // The same zip, whose directory claims that nothing of it is longer than a kilobyte.
     let mut lying = honest;
     let size = (zeros.len() as u32).to_le_bytes();
-    let claims: Vec<usize> = lying.windows(4).enumerate().filter(|(_, bytes)| *bytes == size).map(|(at, _)| at).collect();
+    let claims: Vec<usize> =
+        lying.windows(4).enumerate().filter(|(_, bytes)| *bytes == size).map(|(at, _)| at).collect();
     assert!(!claims.is_empty());
     for at in claims {
         lying[at..at + 4].copy_from_slice(&1024u32.to_le_bytes());
@@ -101,7 +109,8 @@ fn zeros_that_inflate_without_end() {
         let mut sheet = made::xlsx("S", &piece.repeat((200 << 20) / piece.len()), "");
         assert_eq!(too_large(&refused("a.xlsx", &sheet)), "FANDOM_MAX_INFLATION_RATIO");
         let size = ((200u32 << 20) + "<worksheet><sheetData></sheetData></worksheet>".len() as u32).to_le_bytes();
-        let claims: Vec<usize> = sheet.windows(4).enumerate().filter(|(_, bytes)| *bytes == size).map(|(at, _)| at).collect();
+        let claims: Vec<usize> =
+            sheet.windows(4).enumerate().filter(|(_, bytes)| *bytes == size).map(|(at, _)| at).collect();
         assert!(!claims.is_empty());
         for at in claims {
             sheet[at..at + 4].copy_from_slice(&1024u32.to_le_bytes());
@@ -117,14 +126,18 @@ fn cells_that_lie_ten_billion_apart() {
     let (sheets, _) = bytes("a.xlsx", &made::xlsx("S", far, ""));
     assert_eq!(sheets[0].kind, None);
     // In a sheet that is recognised, the far cell is a row without what a row needs.
-    let far = format!(r#"{HEADER}<row r="2"><c t="inlineStr"><is><t>Mila</t></is></c><c t="inlineStr"><is><t>06/18/2026</t></is></c></row>
-        <row r="1048576"><c r="XFD1048576"><v>2</v></c></row>"#);
+    let far = format!(
+        r#"{HEADER}<row r="2"><c t="inlineStr"><is><t>Mila</t></is></c><c t="inlineStr"><is><t>06/18/2026</t></is></c></row>
+        <row r="1048576"><c r="XFD1048576"><v>2</v></c></row>"#
+    );
     let (sheets, collected) = bytes("a.xlsx", &made::xlsx("S", &far, ""));
     assert_eq!((sheets[0].accepted, sheets[0].rejected), (1, 1));
     assert_eq!((collected.rejects[0].row, collected.rejects[0].reason.as_str()), (1_048_576, "missing date"));
     assert_eq!(collected.rejects[0].cells.len(), 100, "the record of a bad row stays small");
 
-    for (cells, row) in [(r#"<c r="ZZZZ1"><v>1</v></c>"#, "1"), (r#"<c r="A1"><v>1</v></c>"#, "4000000000"), ("", "0"), ("", "x")] {
+    for (cells, row) in
+        [(r#"<c r="ZZZZ1"><v>1</v></c>"#, "1"), (r#"<c r="A1"><v>1</v></c>"#, "4000000000"), ("", "0"), ("", "x")]
+    {
         let sheet = format!(r#"<row r="{row}">{cells}</row>"#);
         let error = refused("a.xlsx", &made::xlsx("S", &sheet, ""));
         assert!(matches!(error, ReadError::TooLarge { .. } | ReadError::UnreadableSheet { .. }), "{error}");
@@ -175,7 +188,11 @@ fn a_parser_that_panics_fails_its_file_only() {
 fn a_receiver_that_panics_is_not_blamed_on_the_file() {
     struct Faulty;
     impl workbook::RowSink for Faulty {
-        fn row(&mut self, _: &fandom_schemas::rows::Row<'_>, _: Option<&fandom_schemas::rows::Text<'_>>) -> Result<(), workbook::Stop> {
+        fn row(
+            &mut self,
+            _: &fandom_schemas::rows::Row<'_>,
+            _: Option<&fandom_schemas::rows::Text<'_>>,
+        ) -> Result<(), workbook::Stop> {
             panic!("the receiver's own fault");
         }
         fn reject(&mut self, _: workbook::RejectedRow) -> Result<(), workbook::Stop> {
@@ -192,11 +209,13 @@ fn a_receiver_that_panics_is_not_blamed_on_the_file() {
 fn a_receiver_may_stop() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.csv");
-    std::fs::write(&path, format!("Chatter Name,Date,Messages Sent\n{}", "Mila,06/18/2026,7\n".repeat(9))).expect("a file");
+    std::fs::write(&path, format!("Chatter Name,Date,Messages Sent\n{}", "Mila,06/18/2026,7\n".repeat(9)))
+        .expect("a file");
     let mut collected = Collected { stop_after: Some(3), ..Collected::default() };
     let error = workbook::read(&path, "a.csv", &options("UTC"), &mut collected).expect_err("stopped");
     assert_eq!((collected.rows.len(), error.fault()), (3, Fault::Receiver));
-    let error = workbook::read(&folder.path().join("gone.csv"), "gone.csv", &options("UTC"), &mut collected).expect_err("no file");
+    let error = workbook::read(&folder.path().join("gone.csv"), "gone.csv", &options("UTC"), &mut collected)
+        .expect_err("no file");
     assert!(error.may_retry(), "{error}");
 }
 
@@ -216,9 +235,13 @@ fn a_million_shared_strings() {
     let (sheets, collected) = bytes("a.xlsx", &file);
     assert_eq!(collected.rows[0]["chatter"], "name 999999");
     assert_eq!(sheets[0].rejects[0].reason, "error cell in Chatter Name", "a shared string that is not there");
-    let error = try_bytes("a.xlsx", &file, &limited(|limits| limits.max_shared_strings = 999_999)).map(|_| ()).expect_err("one too many");
+    let error = try_bytes("a.xlsx", &file, &limited(|limits| limits.max_shared_strings = 999_999))
+        .map(|_| ())
+        .expect_err("one too many");
     assert_eq!(too_large(&error), "FANDOM_MAX_SHARED_STRINGS");
-    let error = try_bytes("a.xlsx", &file, &limited(|limits| limits.max_shared_string_bytes = 1_000_000)).map(|_| ()).expect_err("too long");
+    let error = try_bytes("a.xlsx", &file, &limited(|limits| limits.max_shared_string_bytes = 1_000_000))
+        .map(|_| ())
+        .expect_err("too long");
     assert_eq!(too_large(&error), "FANDOM_MAX_SHARED_STRING_BYTES");
 }
 
@@ -245,7 +268,8 @@ fn every_limit_is_kept_and_named() {
 
 #[test]
 fn a_quote_that_is_never_closed_does_not_swallow_the_file() {
-    let text = format!("Chatter Name,Date,Messages Sent\n\"Mila,06/18/2026,7\n{}", "Iva,06/18/2026,7\n".repeat(1_000_000));
+    let text =
+        format!("Chatter Name,Date,Messages Sent\n\"Mila,06/18/2026,7\n{}", "Iva,06/18/2026,7\n".repeat(1_000_000));
     assert_eq!(too_large(&refused("a.csv", text.as_bytes())), "FANDOM_MAX_ROW_BYTES");
 }
 
@@ -283,16 +307,24 @@ fn xml_made_to_hurt() {
 
 #[test]
 fn names_that_are_no_unicode() {
-    let mut file = made::xlsx("S", &format!("{HEADER}<row><c t=\"str\"><v>Mila</v></c><c t=\"str\"><v>06/18/2026</v></c></row>"), "");
+    let mut file = made::xlsx(
+        "S",
+        &format!("{HEADER}<row><c t=\"str\"><v>Mila</v></c><c t=\"str\"><v>06/18/2026</v></c></row>"),
+        "",
+    );
     // The name of the entry of shared strings, in directory and entry; nothing needs it.
     let name = b"xl/sharedStrings.xml";
-    let places: Vec<usize> = file.windows(name.len()).enumerate().filter(|(_, bytes)| bytes == name).map(|(at, _)| at).collect();
+    let places: Vec<usize> =
+        file.windows(name.len()).enumerate().filter(|(_, bytes)| bytes == name).map(|(at, _)| at).collect();
     assert_eq!(places.len(), 2);
     for at in places {
         file[at] = 0xff;
     }
     assert_eq!(bytes("a.xlsx", &file).1.rows.len(), 1);
-    let sheet = made::zip(&[("[Content_Types].xml", b"<Types/>"), ("xl/workbook.xml", b"<workbook><sheets><sheet name=\"\xff\xfe\"/></sheets></workbook>")]);
+    let sheet = made::zip(&[
+        ("[Content_Types].xml", b"<Types/>"),
+        ("xl/workbook.xml", b"<workbook><sheets><sheet name=\"\xff\xfe\"/></sheets></workbook>"),
+    ]);
     assert!(matches!(refused("a.xlsx", &sheet), ReadError::Damaged { .. }));
 }
 
@@ -310,13 +342,22 @@ fn an_error_that_no_one_knows_is_an_error_of_one_cell() {
 
 #[test]
 fn an_ods_that_repeats_itself_meets_the_limits() {
-    let text = |text: &str, repeat: &str| format!(r#"<table:table-cell office:value-type="string"{repeat}><text:p>{text}</text:p></table:table-cell>"#);
-    let header = format!("<table:table-row>{}{}{}</table:table-row>", text("Chatter Name", ""), text("Date", ""), text("Messages Sent", ""));
+    let text = |text: &str, repeat: &str| {
+        format!(r#"<table:table-cell office:value-type="string"{repeat}><text:p>{text}</text:p></table:table-cell>"#)
+    };
+    let header = format!(
+        "<table:table-row>{}{}{}</table:table-row>",
+        text("Chatter Name", ""),
+        text("Date", ""),
+        text("Messages Sent", "")
+    );
     let row = |cells: &str, repeat: &str| format!("<table:table-row{repeat}>{cells}</table:table-row>");
     let good = text("Mila", "") + &text("06/18/2026", "");
     // Blank rows and cells are stepped over, whatever their count.
     let blank = r#"<table:table-cell table:number-columns-repeated="999999999999"/>"#;
-    let sheet = header.clone() + &row(blank, r#" table:number-rows-repeated="1000""#) + &row(&good, r#" table:number-rows-repeated="3""#);
+    let sheet = header.clone()
+        + &row(blank, r#" table:number-rows-repeated="1000""#)
+        + &row(&good, r#" table:number-rows-repeated="3""#);
     let (sheets, collected) = collected::bytes("a.ods", &made::ods(&sheet));
     assert_eq!((sheets[0].rows_read, &collected.rows[2]["row"]), (3, &1004.into()));
     for (sheet, options) in [

@@ -21,13 +21,37 @@ fn reasons(collected: &Collected) -> Vec<(u32, &str, Option<&str>)> {
 }
 
 const MESSAGE: [&str; 12] = [
-    "Sender", "Creator", "Fans Message", "Creator Message", "Sent time", "Sent date", "Replay time", "Price", "Purchased", "Source", "Status",
+    "Sender",
+    "Creator",
+    "Fans Message",
+    "Creator Message",
+    "Sent time",
+    "Sent date",
+    "Replay time",
+    "Price",
+    "Purchased",
+    "Source",
+    "Status",
     "Sent to",
 ];
 
 /// A message, some of its cells changed.
 fn message(changes: &[(&str, Made)]) -> Vec<Made> {
-    let mut row = ["Mila", "Tania (OF)", "hi", "<p>so</p>", "13:52:43", "2026-10-21", "0m 39s", "$5.00", "yes", "Chat", "Read", "Nick (u1)"].map(Made::from);
+    let mut row = [
+        "Mila",
+        "Tania (OF)",
+        "hi",
+        "<p>so</p>",
+        "13:52:43",
+        "2026-10-21",
+        "0m 39s",
+        "$5.00",
+        "yes",
+        "Chat",
+        "Read",
+        "Nick (u1)",
+    ]
+    .map(Made::from);
     for (header, value) in changes {
         let place = MESSAGE.iter().position(|name| name == header).expect("a header");
         row[place] = value.clone();
@@ -56,17 +80,22 @@ fn a_message_is_read_whole() {
 
 #[test]
 fn what_is_not_available_is_missing_never_zero() {
-    let optional = ["Sender", "Fans Message", "Creator Message", "Replay time", "Price", "Purchased", "Source", "Status"];
+    let optional =
+        ["Sender", "Fans Message", "Creator Message", "Replay time", "Price", "Purchased", "Source", "Status"];
     for blank in [Made::Blank, Made::from("-"), Made::from("  ")] {
         let changes: Vec<_> = optional.iter().map(|header| (*header, blank.clone())).collect();
         let (sheet, collected) = messages(&[message(&changes)]);
         assert_eq!((sheet.accepted, sheet.warnings.len()), (1, 0));
         let row = &collected.rows[0];
         assert_eq!((&row["chatter"], &row["reply_seconds"]), (&Value::Null, &Value::Null));
-        assert_eq!((&row["price_cents"], &row["purchased"], &row["fan_replied"]), (&json!(0), &json!(false), &json!(false)));
+        assert_eq!(
+            (&row["price_cents"], &row["purchased"], &row["fan_replied"]),
+            (&json!(0), &json!(false), &json!(false))
+        );
         assert_eq!((&row["source"], &row["characters"]), (&json!(""), &json!(0)));
     }
-    let (_, collected) = messages(&[message(&[("Replay time", Made::from("0m 0s")), ("Fans Message", Made::from("<p> </p>"))])]);
+    let (_, collected) =
+        messages(&[message(&[("Replay time", Made::from("0m 0s")), ("Fans Message", Made::from("<p> </p>"))])]);
     assert_eq!((&collected.rows[0]["reply_seconds"], &collected.rows[0]["fan_replied"]), (&json!(0), &json!(false)));
 }
 
@@ -112,7 +141,12 @@ fn other_cells_that_cannot_be_read_are_missing_with_a_warning() {
     let warnings: Vec<_> = sheet.warnings.iter().map(|(warning, count)| (warning.as_str(), *count)).collect();
     assert_eq!(
         warnings,
-        [("error cell in Replay time", 1), ("error cell in Sender", 1), ("unreadable purchased", 1), ("unreadable reply time", 2)]
+        [
+            ("error cell in Replay time", 1),
+            ("error cell in Sender", 1),
+            ("unreadable purchased", 1),
+            ("unreadable reply time", 2)
+        ]
     );
     assert_eq!((&collected.rows[0]["reply_seconds"], &collected.rows[1]["chatter"]), (&Value::Null, &Value::Null));
 }
@@ -154,7 +188,10 @@ fn native_cells_mean_the_same_as_text() {
     let (sheets, collected) = collected::bytes("a.xlsx", &bytes);
     assert_eq!(sheets[0].accepted, 2);
     for (row, price) in collected.rows.iter().zip([250, 129_000]) {
-        assert_eq!((&row["sent_at"], &row["price_cents"], &row["fan"]), (&json!(1_792_590_763), &json!(price), &json!("177154572")));
+        assert_eq!(
+            (&row["sent_at"], &row["price_cents"], &row["fan"]),
+            (&json!(1_792_590_763), &json!(price), &json!("177154572"))
+        );
     }
     assert_eq!(reasons(&collected), [(6, "unreadable price", Some("Price"))], "a date is no price");
 }
@@ -172,15 +209,24 @@ fn local_times_are_in_the_headers_zone_and_doubts_are_counted() {
     let at: Vec<_> = collected.rows.iter().map(|row| row["sold_at"].as_i64()).collect();
     assert_eq!(at, [Some(1_792_888_200), Some(1_774_747_800), Some(1_792_926_000)]);
     assert_eq!((&collected.rows[1]["reversed"], &collected.rows[1]["net_cents"]), (&json!(true), &json!(-800)));
-    assert_eq!((&collected.rows[0]["chatter"], &collected.rows[0]["fan"], &collected.rows[2]["reversed"]), (&Value::Null, &Value::Null, &json!(false)));
+    assert_eq!(
+        (&collected.rows[0]["chatter"], &collected.rows[0]["fan"], &collected.rows[2]["reversed"]),
+        (&Value::Null, &Value::Null, &json!(false))
+    );
 }
 
 #[test]
 fn an_unknown_zone_rejects_the_sheet_rather_than_shifting_it() {
-    let table = texts(&[&["Date & time Europe/Atlantis", "Creator", "Gross revenue", "Net revenue"], &["2026-10-25 02:30:00", "Tania", "10", "8"]]);
+    let table = texts(&[
+        &["Date & time Europe/Atlantis", "Creator", "Gross revenue", "Net revenue"],
+        &["2026-10-25 02:30:00", "Tania", "10", "8"],
+    ]);
     let (sheet, collected) = read("Sales record", &table);
     assert_eq!((sheet.rows_read, sheet.accepted, sheet.rejected), (1, 0, 1));
-    assert_eq!(reasons(&collected), [(2, "unknown time zone `Europe/Atlantis` in the header", Some("Date & time Europe/Atlantis"))]);
+    assert_eq!(
+        reasons(&collected),
+        [(2, "unknown time zone `Europe/Atlantis` in the header", Some("Date & time Europe/Atlantis"))]
+    );
 }
 
 #[test]
@@ -197,7 +243,13 @@ fn a_sale_needs_instant_creator_and_revenues() {
     let reasons: Vec<_> = reasons(&collected).into_iter().map(|(_, reason, _)| reason).collect();
     assert_eq!(
         reasons,
-        ["missing date and time", "unreadable date and time", "missing creator", "missing gross revenue", "unreadable net revenue"]
+        [
+            "missing date and time",
+            "unreadable date and time",
+            "missing creator",
+            "missing gross revenue",
+            "unreadable net revenue"
+        ]
     );
 }
 
@@ -219,12 +271,25 @@ fn employee_rows_are_cut_as_the_sheet_says_or_as_they_are() {
     assert_eq!((&figures["clocked_minutes"], &figures["golden_ratio"]), (&json!(492), &json!(0.0578)));
     assert_eq!((&figures["sales_per_hour_cents"], &figures["response_seconds_scheduled"]), (&json!(1235), &json!(65)));
     assert_eq!(collected.rows[1]["figures"]["clocked_minutes"], json!(0));
-    assert_eq!(collected.rows[1]["creators"], json!([{"name": "Tania", "platform": "OF"}, {"name": "Leya", "platform": "Fansly"}]));
-    assert_eq!((&collected.rows[2]["first_day"], &collected.rows[2]["last_day"]), (&json!("2026-05-19"), &json!("2026-05-25")));
-    assert_eq!((&collected.rows[0]["start_at"], &collected.rows[0]["end_at"]), (&json!(1_779_148_800), &json!(1_779_235_199)));
+    assert_eq!(
+        collected.rows[1]["creators"],
+        json!([{"name": "Tania", "platform": "OF"}, {"name": "Leya", "platform": "Fansly"}])
+    );
+    assert_eq!(
+        (&collected.rows[2]["first_day"], &collected.rows[2]["last_day"]),
+        (&json!("2026-05-19"), &json!("2026-05-25"))
+    );
+    assert_eq!(
+        (&collected.rows[0]["start_at"], &collected.rows[0]["end_at"]),
+        (&json!(1_779_148_800), &json!(1_779_235_199))
+    );
     assert_eq!(
         reasons(&collected),
-        [(5, "missing employee", Some("Employees")), (6, "missing creators", Some("Creators")), (7, "unreadable period", Some("Date/Time UTC"))]
+        [
+            (5, "missing employee", Some("Employees")),
+            (6, "missing creators", Some("Creators")),
+            (7, "unreadable period", Some("Date/Time UTC"))
+        ]
     );
     let (_, collected) = read(" BY  employee ", &table);
     assert!(collected.rows.iter().all(|row| row["granularity"] == "by_employee"));
@@ -233,7 +298,16 @@ fn employee_rows_are_cut_as_the_sheet_says_or_as_they_are() {
 #[test]
 fn net_and_gross_are_never_mixed() {
     let table = texts(&[
-        &["Date/Time Europe/Riga", "Creator", "Tips Net", "Tips Gross", "Streams Net", "Avg spend per spender Net", "OF ranking", "Following"],
+        &[
+            "Date/Time Europe/Riga",
+            "Creator",
+            "Tips Net",
+            "Tips Gross",
+            "Streams Net",
+            "Avg spend per spender Net",
+            "OF ranking",
+            "Following",
+        ],
         &["2026-05-19", "Tania", "$8.00", "10", "-", "1.005", "1.3%", "-"],
     ]);
     let (sheet, collected) = read("Creator Statistics Detail", &table);
@@ -261,10 +335,17 @@ fn a_header_row_is_looked_for_in_the_first_twenty_rows() {
 
 #[test]
 fn a_sheet_that_is_nearly_one_says_what_it_lacks() {
-    let table = texts(&[&["Sender", "Creator", "Sent time", "Sent date", "Price"], &["Mila", "Tania", "13:00:00", "2026-05-19", "5"]]);
+    let table = texts(&[
+        &["Sender", "Creator", "Sent time", "Sent date", "Price"],
+        &["Mila", "Tania", "13:00:00", "2026-05-19", "5"],
+    ]);
     let (sheet, _) = read("S", &table);
     assert_eq!((sheet.kind, sheet.rows_read), (None, 0));
-    assert!(sheet.warnings.contains_key("looks like a sheet of kind message but has no column `Sent to`"), "{:?}", sheet.warnings);
+    assert!(
+        sheet.warnings.contains_key("looks like a sheet of kind message but has no column `Sent to`"),
+        "{:?}",
+        sheet.warnings
+    );
 }
 
 #[test]
@@ -275,14 +356,24 @@ fn the_template_may_have_other_units() {
         &["", "07/06/2026", "7", "-"],
     ]);
     let (_, collected) = read("S", &table);
-    assert_eq!((&collected.rows[0]["day"], &collected.rows[0]["avg_response_minutes"]), (&json!("2026-06-07"), &json!(1.5)));
-    assert_eq!((&collected.rows[1]["chatter"], &collected.rows[1]["avg_response_minutes"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&collected.rows[0]["day"], &collected.rows[0]["avg_response_minutes"]),
+        (&json!("2026-06-07"), &json!(1.5))
+    );
+    assert_eq!(
+        (&collected.rows[1]["chatter"], &collected.rows[1]["avg_response_minutes"]),
+        (&Value::Null, &Value::Null)
+    );
 }
 
 #[test]
 fn a_creator_without_platform_is_on_the_default_one() {
-    let options = fandom_connectors::workbook::ReadOptions { default_platform: "fv".to_owned(), ..collected::options("UTC") };
-    let table = texts(&[&["Date & time", "Creator", "Gross revenue", "Net revenue"], &["2026-10-25 10:00:00", "Tania", "10", "8"]]);
+    let options =
+        fandom_connectors::workbook::ReadOptions { default_platform: "fv".to_owned(), ..collected::options("UTC") };
+    let table = texts(&[
+        &["Date & time", "Creator", "Gross revenue", "Net revenue"],
+        &["2026-10-25 10:00:00", "Tania", "10", "8"],
+    ]);
     let bytes = made::xlsx("S", &made::inline_rows(&table), "");
     let (_, collected) = collected::try_bytes("a.xlsx", &bytes, &options).expect("a workbook");
     assert_eq!(collected.rows[0]["platform"], json!("Fanvue"));

@@ -11,26 +11,71 @@ use super::made::{self, Made};
 fn table() -> Vec<Vec<Made>> {
     let text = Made::from;
     vec![
-        ["Sender", "Creator", "Fans Message", "Creator Message", "Sent time", "Sent date", "Replay time", "Price", "Purchased", "Source", "Sent to", "Mood"]
-            .map(text)
-            .to_vec(),
+        [
+            "Sender",
+            "Creator",
+            "Fans Message",
+            "Creator Message",
+            "Sent time",
+            "Sent date",
+            "Replay time",
+            "Price",
+            "Purchased",
+            "Source",
+            "Sent to",
+            "Mood",
+        ]
+        .map(text)
+        .to_vec(),
         vec![
-            text("Mila"), text("Tania (OF)"), text("hi"), text("<p>caf\u{e9} &amp; <b>you</b></p>"), text("13:52:43"), text("Oct 21, 2026"),
-            text("2m 45s"), text("$1,290.50"), Made::Bool(true), text("Chat"), text("Jos\u{e9}; \"the, 1st\" (u1)"), text("sunny"),
+            text("Mila"),
+            text("Tania (OF)"),
+            text("hi"),
+            text("<p>caf\u{e9} &amp; <b>you</b></p>"),
+            text("13:52:43"),
+            text("Oct 21, 2026"),
+            text("2m 45s"),
+            text("$1,290.50"),
+            Made::Bool(true),
+            text("Chat"),
+            text("Jos\u{e9}; \"the, 1st\" (u1)"),
+            text("sunny"),
         ],
         vec![],
         vec![
-            text("-"), text("Leya (FS)"), text("-"), text("two\nlines"), Made::Number(0.5), Made::Day(46_316.0), text("-"), Made::Number(12.5),
-            Made::Number(0.0), text("OF mass message"), text("u2"), Made::Number(7.0),
+            text("-"),
+            text("Leya (FS)"),
+            text("-"),
+            text("two\nlines"),
+            Made::Number(0.5),
+            Made::Day(46_316.0),
+            text("-"),
+            Made::Number(12.5),
+            Made::Number(0.0),
+            text("OF mass message"),
+            text("u2"),
+            Made::Number(7.0),
         ],
         vec![
-            text("Mila"), text("Tania"), Made::Blank, text("x"), text("13:52:43"), text("2026-10-21"), text("0m 0s"), Made::Error,
-            text("no"), text("Chat"), text("u3"), Made::Blank,
+            text("Mila"),
+            text("Tania"),
+            Made::Blank,
+            text("x"),
+            text("13:52:43"),
+            text("2026-10-21"),
+            text("0m 0s"),
+            Made::Error,
+            text("no"),
+            text("Chat"),
+            text("u3"),
+            Made::Blank,
         ],
     ]
 }
 
-fn outcome(read: (Vec<fandom_schemas::manifest::Sheet>, Collected)) -> (Vec<Value>, Vec<(String, Option<String>)>, Vec<(u32, String)>) {
+fn outcome(
+    read: (Vec<fandom_schemas::manifest::Sheet>, Collected),
+) -> (Vec<Value>, Vec<(String, Option<String>)>, Vec<(u32, String)>) {
     let rejects = read.1.rejects.into_iter().map(|reject| (reject.row, reject.reason)).collect();
     (read.1.rows, read.1.texts, rejects)
 }
@@ -78,7 +123,9 @@ fn a_table_is_the_same_in_every_format() {
     for separator in [',', ';', '\t'] {
         for line_end in ["\n", "\r\n"] {
             let text = csv(&table, separator, line_end);
-            let wide = |to_bytes: fn(u16) -> [u8; 2]| "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(to_bytes).collect::<Vec<u8>>();
+            let wide = |to_bytes: fn(u16) -> [u8; 2]| {
+                "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(to_bytes).collect::<Vec<u8>>()
+            };
             let forms = [
                 ("UTF-8", text.as_bytes().to_vec()),
                 ("UTF-8 with a mark", format!("\u{feff}{text}").into_bytes()),
@@ -87,7 +134,11 @@ fn a_table_is_the_same_in_every_format() {
                 ("Windows-1252", encoding_rs::WINDOWS_1252.encode(&text).0.into_owned()),
             ];
             for (form, bytes) in forms {
-                assert_eq!(outcome(collected::bytes("a.csv", &bytes)), expected, "{form} with {separator:?} and {line_end:?}");
+                assert_eq!(
+                    outcome(collected::bytes("a.csv", &bytes)),
+                    expected,
+                    "{form} with {separator:?} and {line_end:?}"
+                );
             }
         }
     }
@@ -143,7 +194,8 @@ fn other_programs_formats_give_the_same_rows() {
 fn binary_records_are_as_others_read_them() {
     use calamine::{Data, Reader};
     let bytes = made::xlsb("S", &table());
-    let mut workbook: calamine::Xlsb<_> = calamine::open_workbook_from_rs(std::io::Cursor::new(bytes)).expect("a workbook");
+    let mut workbook: calamine::Xlsb<_> =
+        calamine::open_workbook_from_rs(std::io::Cursor::new(bytes)).expect("a workbook");
     let range = workbook.worksheet_range("S").expect("a sheet");
     assert_eq!(range.get((1, 0)), Some(&Data::String("Mila".to_owned())));
     let day = calamine::ExcelDateTime::new(46_316.0, calamine::ExcelDateTimeType::DateTime, false);

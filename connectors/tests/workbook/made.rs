@@ -16,7 +16,8 @@ pub fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().expect("the zip can be finished").into_inner()
 }
 
-const TYPES: &[u8] = br#"<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>"#;
+const TYPES: &[u8] =
+    br#"<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>"#;
 const RELATIONS: &[u8] = br#"<?xml version="1.0"?><Relationships><Relationship Id="rId1" Type="http://x/worksheet" Target="worksheets/sheet1.xml"/>
 <Relationship Id="rId2" Type="http://x/sharedStrings" Target="sharedStrings.xml"/>
 <Relationship Id="rId3" Type="http://x/styles" Target="styles.xml"/></Relationships>"#;
@@ -25,7 +26,9 @@ const STYLES: &[u8] = br#"<styleSheet><numFmts><numFmt numFmtId="164" formatCode
 
 /// A workbook of one sheet with this XML between `<sheetData>` and its end, and these shared strings.
 pub fn xlsx(sheet_name: &str, rows: &str, shared: &str) -> Vec<u8> {
-    let workbook = format!(r#"<workbook xmlns:r="r"><sheets><sheet name="{sheet_name}" sheetId="1" r:id="rId1"/></sheets></workbook>"#);
+    let workbook = format!(
+        r#"<workbook xmlns:r="r"><sheets><sheet name="{sheet_name}" sheetId="1" r:id="rId1"/></sheets></workbook>"#
+    );
     let sheet = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
     zip(&[
         ("[Content_Types].xml", TYPES),

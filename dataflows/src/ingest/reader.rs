@@ -6,11 +6,13 @@
 #![expect(clippy::disallowed_types, reason = "this module reads the log for all others")]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fandom_schemas::topics::{ROWS, header};
 use fandom_services::kafka::KafkaSettings;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -78,7 +80,7 @@ pub fn check_bindings(ends: &Ends, bindings: &BTreeMap<u32, i64>) -> Result<(), 
     Ok(())
 }
 
-fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer, KafkaError> {
+fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer<Quiet>, KafkaError> {
     kafka
         .client()
         .set("group.id", "fandom-dataflow")
@@ -91,12 +93,25 @@ fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer, KafkaError> {
         .set("queued.min.messages", "200000")
         .set("queued.max.messages.kbytes", "65536")
         .set("check.crcs", "true")
-        .create()
+        .create_with_context(Quiet)
 }
+
+/// The client tells every attempt to connect, and every end of a partition as an error; what matters is told here once.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(facility, message, "librdkafka");
+    }
+
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ConsumerContext for Quiet {}
 
 /// The partitions of a worker.
 pub struct Reader {
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Quiet>,
     partitions: BTreeMap<u32, Position>,
     broken: bool,
 }
@@ -107,7 +122,13 @@ struct Position {
     /// Where the partition ended when the job started.
     due: i64,
     reached: bool,
+    /// When the broker said that nothing follows, though `due` was not reached.
+    ended_early: Option<Instant>,
 }
+
+/// A broker that has just started may take a partition for shorter than it is; compaction leaves out records at the end. If
+/// nothing comes for so long, and the broker knows the whole length, it is the latter.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// What came of a look at the log.
 pub enum Polled<'a> {
@@ -159,7 +180,7 @@ impl Reader {
         let mut partitions = BTreeMap::new();
         for (&partition, &due) in ends.iter().filter(|(partition, _)| **partition as usize % workers == worker) {
             assignment.add_partition_offset(ROWS, partition.cast_signed(), Offset::Beginning)?;
-            partitions.insert(partition, Position { next: 0, told: 0, due, reached: due == 0 });
+            partitions.insert(partition, Position { next: 0, told: 0, due, reached: due == 0, ended_early: None });
         }
         consumer.assign(&assignment)?;
         Ok(Reader { consumer, partitions, broken: false })
@@ -173,6 +194,7 @@ impl Reader {
                 if let Some(position) = self.partitions.get_mut(&message.partition().cast_unsigned()) {
                     position.next = message.offset() + 1;
                     position.reached |= position.next >= position.due;
+                    position.ended_early = None;
                 }
                 if self.broken {
                     self.broken = false;
@@ -182,8 +204,8 @@ impl Reader {
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 if let Some(position) = self.partitions.get_mut(&partition.cast_unsigned()) {
-                    position.reached = true;
-                    position.next = position.next.max(position.due);
+                    position.reached |= position.next >= position.due;
+                    position.ended_early = (!position.reached).then(Instant::now);
                 }
                 Polled::Other
             }
@@ -199,7 +221,17 @@ impl Reader {
     }
 
     /// Whether every partition has been read up to where it ended when the job started.
-    pub fn reached(&self) -> bool {
+    pub fn reached(&mut self) -> bool {
+        for (&partition, position) in &mut self.partitions {
+            if position.ended_early.is_some_and(|since| since.elapsed() >= SETTLED) {
+                position.ended_early = Some(Instant::now());
+                let known = self.consumer.fetch_watermarks(ROWS, partition.cast_signed(), PATIENCE);
+                if known.is_ok_and(|(_, end)| end >= position.due) {
+                    position.next = position.due;
+                    position.reached = true;
+                }
+            }
+        }
         self.partitions.values().all(|position| position.reached)
     }
 

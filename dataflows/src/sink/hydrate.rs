@@ -20,10 +20,9 @@ pub async fn difference(
     client: &Client,
     table: &Table,
     statements: &Statements,
-    desired: Vec<Row>,
+    desired: Vec<&Row>,
 ) -> Result<Vec<(Row, isize)>, tokio_postgres::Error> {
-    let mut wanted: HashMap<Box<[Datum]>, Row> =
-        desired.into_iter().map(|row| (row.0[..table.key].into(), row)).collect();
+    let mut wanted: HashMap<&[Datum], &Row> = desired.into_iter().map(|row| (&row.0[..table.key], row)).collect();
     let mut changes = Vec::new();
     let none: [&(dyn ToSql + Sync); 0] = [];
     let mut stored = pin!(client.query_raw(&statements.select, none).await?);
@@ -31,15 +30,15 @@ pub async fn difference(
         let values = (0..table.columns.len()).map(|place| row.try_get(place)).collect::<Result<Vec<Datum>, _>>()?;
         let row = Row::new(values);
         match wanted.remove(&row.0[..table.key]) {
-            Some(same) if same == row => {}
+            Some(same) if *same == row => {}
             Some(other) => {
                 changes.push((row, -1));
-                changes.push((other, 1));
+                changes.push((other.clone(), 1));
             }
             None => changes.push((row, -1)),
         }
     }
-    changes.extend(wanted.into_values().map(|row| (row, 1)));
+    changes.extend(wanted.into_values().map(|row| (row.clone(), 1)));
     changes.sort_unstable();
     Ok(changes)
 }

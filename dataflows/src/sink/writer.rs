@@ -230,8 +230,9 @@ impl Writer {
     async fn try_commit(&mut self, batch: &mut Batch) -> Result<(), SinkError> {
         let mut views = self.progress.views.clone();
         if batch.whole {
-            // Done once: what is left then is a difference, whatever becomes of the transaction.
-            batch.rows = self.against_stored(std::mem::take(&mut batch.rows)).await?;
+            // Done once: what is left then is a difference, whatever becomes of the transaction. The whole state stays in the
+            // batch until the difference is known.
+            batch.rows = self.against_stored(&batch.rows).await?;
             batch.whole = false;
         }
         for table in &mut self.tables {
@@ -283,14 +284,14 @@ impl Writer {
     }
 
     /// What differs between the whole state and what is stored.
-    async fn against_stored(&self, whole: Vec<Delta>) -> Result<Vec<Delta>, SinkError> {
-        let mut desired: Vec<Vec<Row>> = self.tables.iter().map(|_| Vec::new()).collect();
+    async fn against_stored(&self, whole: &[Delta]) -> Result<Vec<Delta>, SinkError> {
+        let mut desired: Vec<Vec<&Row>> = self.tables.iter().map(|_| Vec::new()).collect();
         for ((view, row), count) in whole {
-            let table = self.tables[usize::from(view)].table;
-            if count != 1 {
-                return Err(SinkError::Multiplicity { view: table.name, count });
+            let table = self.tables[usize::from(*view)].table;
+            if *count != 1 {
+                return Err(SinkError::Multiplicity { view: table.name, count: *count });
             }
-            desired[usize::from(view)].push(row);
+            desired[usize::from(*view)].push(row);
         }
         let mut changes = Vec::new();
         for (view, (writer, rows)) in self.tables.iter().zip(desired).enumerate() {

@@ -24,7 +24,12 @@ const SAMPLE_RECORDS: usize = 20;
 const SEPARATORS: [u8; 3] = *b",;\t";
 
 /// Reads the file as its one sheet.
-pub(super) fn read<'o>(file: &File, limits: &Limits, meter: &Meter, mut reading: Reading<'o>) -> Result<Reading<'o>, ReadError> {
+pub(super) fn read<'o>(
+    file: &File,
+    limits: &Limits,
+    meter: &Meter,
+    mut reading: Reading<'o>,
+) -> Result<Reading<'o>, ReadError> {
     let encoding = encoding_of(file)?;
     let mut sample = String::new();
     decoded(file, encoding)?.take(SAMPLE_BYTES).read_to_string(&mut sample).or_else(cut_inside_a_character)?;
@@ -41,7 +46,8 @@ pub(super) fn read<'o>(file: &File, limits: &Limits, meter: &Meter, mut reading:
     reading.begin(None)?;
     loop {
         meter.piece_done();
-        let more = records.read_byte_record(&mut record).map_err(|error| meter.tripped().unwrap_or_else(|| of_csv(error)))?;
+        let more =
+            records.read_byte_record(&mut record).map_err(|error| meter.tripped().unwrap_or_else(|| of_csv(error)))?;
         if !more {
             break;
         }

@@ -29,8 +29,10 @@ pub(super) fn read(
     if is_encrypted(container, meter)? {
         return Err(ReadError::PasswordProtected);
     }
-    let entry = container.entry("content.xml", meter, None)?.ok_or_else(|| ReadError::damaged("its content is missing"))?;
-    let mut content = Content { limits, reading, row: Row::new(Epoch::Y1900), number: 1, column: 0, cell: OdsCell::default() };
+    let entry =
+        container.entry("content.xml", meter, None)?.ok_or_else(|| ReadError::damaged("its content is missing"))?;
+    let mut content =
+        Content { limits, reading, row: Row::new(Epoch::Y1900), number: 1, column: 0, cell: OdsCell::default() };
     content.read(Xml::new(entry, meter)).map_err(|error| in_sheet(error, &content.reading.sheet_name()))?;
     Ok(content.reading.into_sheets())
 }
@@ -114,7 +116,8 @@ impl Content<'_, '_> {
                     }
                     "s" if in_paragraph => {
                         let most = self.limits.max_string_chars.saturating_mul(4) + 1;
-                        let spaces = attribute(&element, "c").and_then(|count| count.parse().ok()).unwrap_or(1u64).min(most);
+                        let spaces =
+                            attribute(&element, "c").and_then(|count| count.parse().ok()).unwrap_or(1u64).min(most);
                         self.cell.text.extend(std::iter::repeat_n(' ', usize::try_from(spaces).unwrap_or(0)));
                     }
                     "tab" if in_paragraph => self.cell.text.push('\t'),
@@ -245,15 +248,30 @@ fn row_number(number: u64) -> Result<u32, ReadError> {
 /// Whether a text is the name of an error: formats without error cells write it as text.
 pub(super) fn is_error_name(text: &str) -> bool {
     const NAMES: [&str; 14] = [
-        "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#GETTING_DATA", "#FIELD!",
-        "#BLOCKED!", "#CONNECT!", "#UNKNOWN!",
+        "#N/A",
+        "#REF!",
+        "#VALUE!",
+        "#DIV/0!",
+        "#NAME?",
+        "#NUM!",
+        "#NULL!",
+        "#SPILL!",
+        "#CALC!",
+        "#GETTING_DATA",
+        "#FIELD!",
+        "#BLOCKED!",
+        "#CONNECT!",
+        "#UNKNOWN!",
     ];
     text.starts_with('#') && (NAMES.contains(&text.trim()) || text.trim_start_matches("#ERR").parse::<u16>().is_ok())
 }
 
 /// Days since 30 December 1899 of `2026-10-21` or `2026-10-21T13:52:43`.
 fn date_serial(value: &str) -> Option<f64> {
-    let at: DateTime = value.parse().or_else(|_| value.parse::<Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight()))).ok()?;
+    let at: DateTime = value
+        .parse()
+        .or_else(|_| value.parse::<Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight())))
+        .ok()?;
     let first = jiff::civil::date(1899, 12, 30);
     let days = at.date().since((jiff::Unit::Day, first)).ok()?.get_days();
     let seconds = i32::from(at.hour()) * 3600 + i32::from(at.minute()) * 60 + i32::from(at.second());

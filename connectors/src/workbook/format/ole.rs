@@ -58,7 +58,8 @@ impl<'b> Ole<'b> {
         let Some(entry) = self.directory.iter().find(|entry| entry.name == name) else {
             return Ok(None);
         };
-        let mut content = if entry.length < self.mini_cutoff { self.mini_chain(entry.first)? } else { self.chain(entry.first)? };
+        let mut content =
+            if entry.length < self.mini_cutoff { self.mini_chain(entry.first)? } else { self.chain(entry.first)? };
         content.truncate(usize::try_from(entry.length).unwrap_or(usize::MAX));
         Ok(Some(content))
     }
@@ -84,7 +85,8 @@ impl<'b> Ole<'b> {
     }
 
     fn sector_at(&self, number: u32) -> Result<&'b [u8], ReadError> {
-        let start = (number as usize).checked_add(1).and_then(|place| place.checked_mul(self.sector)).ok_or_else(broken)?;
+        let start =
+            (number as usize).checked_add(1).and_then(|place| place.checked_mul(self.sector)).ok_or_else(broken)?;
         let end = (start + self.sector).min(self.bytes.len());
         self.bytes.get(start..end).filter(|sector| !sector.is_empty()).ok_or_else(broken)
     }

@@ -19,7 +19,11 @@ pub(super) struct Relation {
 }
 
 /// The relations of a part by their id; of the package itself with an empty path.
-pub(super) fn relations(container: &mut Container<'_>, meter: &Meter, part: &str) -> Result<HashMap<String, Relation>, ReadError> {
+pub(super) fn relations(
+    container: &mut Container<'_>,
+    meter: &Meter,
+    part: &str,
+) -> Result<HashMap<String, Relation>, ReadError> {
     let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
     let path = if folder.is_empty() { format!("_rels/{file}.rels") } else { format!("{folder}/_rels/{file}.rels") };
     let mut found = HashMap::new();
@@ -91,7 +95,11 @@ impl SharedStrings {
             return Err(ReadError::too_large("more bytes of shared strings", "FANDOM_MAX_SHARED_STRING_BYTES", most));
         }
         if self.ends.len() as u64 >= limits.max_shared_strings {
-            return Err(ReadError::too_large("more shared strings", "FANDOM_MAX_SHARED_STRINGS", limits.max_shared_strings));
+            return Err(ReadError::too_large(
+                "more shared strings",
+                "FANDOM_MAX_SHARED_STRINGS",
+                limits.max_shared_strings,
+            ));
         }
         self.text.push_str(text);
         self.ends.push(u32::try_from(self.text.len()).expect("bounded above"));
@@ -127,7 +135,11 @@ pub(super) fn check_growing(text: &str, limits: &Limits) -> Result<(), ReadError
 /// Refuses a column beyond the limit.
 pub(super) fn check_column(column: u64, limits: &Limits) -> Result<u32, ReadError> {
     if column >= limits.max_columns {
-        return Err(ReadError::too_large(format!("a cell in column {}", column + 1), "FANDOM_MAX_COLUMNS", limits.max_columns));
+        return Err(ReadError::too_large(
+            format!("a cell in column {}", column + 1),
+            "FANDOM_MAX_COLUMNS",
+            limits.max_columns,
+        ));
     }
     Ok(u32::try_from(column).unwrap_or(u32::MAX))
 }
@@ -166,6 +178,9 @@ mod tests {
         for text in ["a", "", "bcd"] {
             strings.push(text, &Limits::default()).expect("within the limits");
         }
-        assert_eq!((strings.get(0), strings.get(1), strings.get(2), strings.get(3)), (Some("a"), Some(""), Some("bcd"), None));
+        assert_eq!(
+            (strings.get(0), strings.get(1), strings.get(2), strings.get(3)),
+            (Some("a"), Some(""), Some("bcd"), None)
+        );
     }
 }

@@ -42,7 +42,9 @@ mod tests {
         for format in ["yyyy-mm-dd", "[h]:mm", "mm:ss.0", "[$-409]d mmm yyyy", "h:mm AM/PM", "[Red]dd/mm"] {
             assert!(is_date(format), "{format}");
         }
-        for format in ["General", "0.00", "#,##0.00 [$€-407]", "0.00E+00", "[Red]0.00", "\"days\" 0", "0\\d", "0%", "0;[Red]d"] {
+        for format in
+            ["General", "0.00", "#,##0.00 [$€-407]", "0.00E+00", "[Red]0.00", "\"days\" 0", "0\\d", "0%", "0;[Red]d"]
+        {
             assert!(!is_date(format), "{format}");
         }
         assert!(is_built_in_date(14) && is_built_in_date(22) && is_built_in_date(46) && !is_built_in_date(2));

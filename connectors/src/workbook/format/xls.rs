@@ -15,7 +15,12 @@ use super::ole::{Ole, u16_at, u32_at};
 use super::package::{check_chars, check_column, check_row, in_sheet};
 
 /// Reads every sheet.
-pub(super) fn read(mut file: &File, length: u64, limits: &Limits, mut reading: Reading<'_>) -> Result<Vec<Sheet>, ReadError> {
+pub(super) fn read(
+    mut file: &File,
+    length: u64,
+    limits: &Limits,
+    mut reading: Reading<'_>,
+) -> Result<Vec<Sheet>, ReadError> {
     if length > limits.max_xls_bytes {
         return Err(ReadError::too_large(format!("{length} bytes"), "FANDOM_MAX_XLS_BYTES", limits.max_xls_bytes));
     }
@@ -94,13 +99,17 @@ fn look_inside(bytes: &[u8], limits: &Limits) -> Result<Epoch, ReadError> {
     }
     let stream = match ole.stream("Workbook")? {
         Some(stream) => stream,
-        None => ole.stream("Book")?.ok_or(ReadError::NotASpreadsheet { found: "an Office file that holds no workbook" })?,
+        None => {
+            ole.stream("Book")?.ok_or(ReadError::NotASpreadsheet { found: "an Office file that holds no workbook" })?
+        }
     };
     let mut epoch = Epoch::Y1900;
     let mut starts = Vec::new();
     for (number, data) in records(&stream) {
         match number {
-            record::PASSWORD if u16_at(data, 0) != Some(0) || data.len() > 2 => return Err(ReadError::PasswordProtected),
+            record::PASSWORD if u16_at(data, 0) != Some(0) || data.len() > 2 => {
+                return Err(ReadError::PasswordProtected);
+            }
             record::DATE_SYSTEM if u16_at(data, 0) == Some(1) => epoch = Epoch::Y1904,
             record::LISTED_SHEET => starts.extend(u32_at(data, 0)),
             record::END => break,
@@ -112,7 +121,8 @@ fn look_inside(bytes: &[u8], limits: &Limits) -> Result<Epoch, ReadError> {
     }
     let mut spanned = 0u64;
     for start in starts {
-        let sheet = stream.get(start as usize..).ok_or_else(|| ReadError::damaged("a sheet is beyond the end of the file"))?;
+        let sheet =
+            stream.get(start as usize..).ok_or_else(|| ReadError::damaged("a sheet is beyond the end of the file"))?;
         spanned = spanned.saturating_add(span(sheet));
         if spanned > limits.max_xls_cells {
             let what = format!("sheets that span {spanned} cells or more");

@@ -15,7 +15,9 @@ use super::super::row::{Cell, Row};
 use super::super::value::dates::Epoch;
 use super::super::{Limits, ReadError};
 use super::ROWS_OF_A_SHEET;
-use super::package::{ListedSheet, SharedStrings, check_chars, check_column, check_row, in_sheet, relations, workbook_path};
+use super::package::{
+    ListedSheet, SharedStrings, check_chars, check_column, check_row, in_sheet, relations, workbook_path,
+};
 use super::styles::{is_built_in_date, is_date};
 
 /// Numbers of the records that are read (MS-XLSB 2.3.2).
@@ -53,7 +55,8 @@ pub(super) fn read(
     let workbook = workbook_path(container, meter, "xl/workbook.bin")?;
     let (listed, epoch) = sheets(container, limits, meter, &workbook)?;
     let related = relations(container, meter, &workbook)?;
-    let part = |kind: &str| related.values().find(|relation| relation.kind == kind).map(|relation| relation.path.clone());
+    let part =
+        |kind: &str| related.values().find(|relation| relation.kind == kind).map(|relation| relation.path.clone());
     let strings = shared_strings(container, limits, meter, &part("sharedStrings").unwrap_or_default())?;
     let dates = date_styles(container, limits, meter, &part("styles").unwrap_or_default())?;
     for sheet in &listed {
@@ -62,7 +65,8 @@ pub(super) fn read(
             let entry = container.entry(&relation.path, meter, None).map_err(|error| in_sheet(error, &sheet.name))?;
             let entry = entry.ok_or_else(|| in_sheet(ReadError::damaged("it is not in the file"), &sheet.name))?;
             let records = Records::new(entry, limits, meter);
-            cells(records, &strings, &dates, epoch, limits, &mut reading).map_err(|error| in_sheet(error, &sheet.name))?;
+            cells(records, &strings, &dates, epoch, limits, &mut reading)
+                .map_err(|error| in_sheet(error, &sheet.name))?;
         }
         reading.end();
     }
@@ -75,7 +79,8 @@ fn sheets(
     meter: &Meter,
     workbook: &str,
 ) -> Result<(Vec<ListedSheet>, Epoch), ReadError> {
-    let entry = container.structure(workbook, meter)?.ok_or_else(|| ReadError::damaged("its list of sheets is missing"))?;
+    let entry =
+        container.structure(workbook, meter)?.ok_or_else(|| ReadError::damaged("its list of sheets is missing"))?;
     let mut records = Records::new(entry, limits, meter);
     let (mut listed, mut epoch) = (Vec::new(), Epoch::Y1900);
     while let Some(number) = records.next()? {
@@ -93,7 +98,12 @@ fn sheets(
     Ok((listed, epoch))
 }
 
-fn shared_strings(container: &mut Container<'_>, limits: &Limits, meter: &Meter, path: &str) -> Result<SharedStrings, ReadError> {
+fn shared_strings(
+    container: &mut Container<'_>,
+    limits: &Limits,
+    meter: &Meter,
+    path: &str,
+) -> Result<SharedStrings, ReadError> {
     let mut strings = SharedStrings::default();
     let Some(entry) = container.entry(path, meter, None)? else {
         return Ok(strings);
@@ -110,7 +120,12 @@ fn shared_strings(container: &mut Container<'_>, limits: &Limits, meter: &Meter,
 }
 
 /// For each cell style, whether it shows dates or times.
-fn date_styles(container: &mut Container<'_>, limits: &Limits, meter: &Meter, path: &str) -> Result<Vec<bool>, ReadError> {
+fn date_styles(
+    container: &mut Container<'_>,
+    limits: &Limits,
+    meter: &Meter,
+    path: &str,
+) -> Result<Vec<bool>, ReadError> {
     let mut dates = Vec::new();
     let Some(entry) = container.structure(path, meter)? else {
         return Ok(dates);
@@ -181,7 +196,9 @@ fn cells<R: BufRead>(
                     record::CELL_RK => row.set(column, numeric(of_rk(fields.u32()?))),
                     record::CELL_REAL | record::FORMULA_NUMBER => row.set(column, numeric(fields.f64()?)),
                     record::CELL_BOOL | record::FORMULA_BOOL => row.set(column, Cell::Bool(fields.u8()? != 0)),
-                    record::CELL_ERROR | record::FORMULA_ERROR => row.set(column, Cell::Error(error_name(fields.u8()?))),
+                    record::CELL_ERROR | record::FORMULA_ERROR => {
+                        row.set(column, Cell::Error(error_name(fields.u8()?)))
+                    }
                     record::CELL_SHARED => {
                         let text = strings.get(fields.u32()? as usize);
                         row.set(column, text.map_or(Cell::Error("#REF!"), Cell::Text));
@@ -205,7 +222,8 @@ fn cells<R: BufRead>(
 
 /// A number in 30 bits: an integer or the upper half of a binary fraction, perhaps in hundredths.
 fn of_rk(rk: u32) -> f64 {
-    let value = if rk & 2 == 2 { f64::from(rk.cast_signed() >> 2) } else { f64::from_bits(u64::from(rk & 0xffff_fffc) << 32) };
+    let value =
+        if rk & 2 == 2 { f64::from(rk.cast_signed() >> 2) } else { f64::from_bits(u64::from(rk & 0xffff_fffc) << 32) };
     if rk & 1 == 1 { value / 100.0 } else { value }
 }
 
@@ -240,15 +258,22 @@ impl<'m, R: BufRead> Records<'m, R> {
     /// The number of the next record, its content then being in `data`; `None` at the end.
     fn next(&mut self) -> Result<Option<u32>, ReadError> {
         self.meter.piece_done();
-        self.read().map_err(|cause| self.meter.tripped().unwrap_or_else(|| of_io(cause)))?.map_or(Ok(None), |(number, length)| {
-            if u64::from(length) > self.most {
-                return Err(ReadError::too_large(format!("a record of {length} bytes"), "FANDOM_MAX_ROW_BYTES", self.most));
-            }
-            self.data.resize(length as usize, 0);
-            let filled = self.part.read_exact(&mut self.data);
-            filled.map_err(|cause| self.meter.tripped().unwrap_or_else(|| of_io(cause)))?;
-            Ok(Some(number))
-        })
+        self.read().map_err(|cause| self.meter.tripped().unwrap_or_else(|| of_io(cause)))?.map_or(
+            Ok(None),
+            |(number, length)| {
+                if u64::from(length) > self.most {
+                    return Err(ReadError::too_large(
+                        format!("a record of {length} bytes"),
+                        "FANDOM_MAX_ROW_BYTES",
+                        self.most,
+                    ));
+                }
+                self.data.resize(length as usize, 0);
+                let filled = self.part.read_exact(&mut self.data);
+                filled.map_err(|cause| self.meter.tripped().unwrap_or_else(|| of_io(cause)))?;
+                Ok(Some(number))
+            },
+        )
     }
 
     fn read(&mut self) -> std::io::Result<Option<(u32, u32)>> {
@@ -278,7 +303,8 @@ struct Fields<'d>(&'d [u8]);
 
 impl Fields<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
-        let (field, rest) = self.0.split_first_chunk::<N>().ok_or_else(|| ReadError::damaged("a record is too short"))?;
+        let (field, rest) =
+            self.0.split_first_chunk::<N>().ok_or_else(|| ReadError::damaged("a record is too short"))?;
         self.0 = rest;
         Ok(*field)
     }
@@ -311,7 +337,8 @@ impl Fields<'_> {
             return Ok(String::new());
         }
         let bytes = usize::try_from(units).ok().and_then(|units| units.checked_mul(2));
-        let text = bytes.and_then(|bytes| self.0.get(..bytes)).ok_or_else(|| ReadError::damaged("a text is too short"))?;
+        let text =
+            bytes.and_then(|bytes| self.0.get(..bytes)).ok_or_else(|| ReadError::damaged("a text is too short"))?;
         self.0 = &self.0[text.len()..];
         Ok(encoding_rs::UTF_16LE.decode_without_bom_handling(text).0.into_owned())
     }

@@ -36,7 +36,8 @@ pub(super) fn read(
     }
     let (listed, epoch) = sheets(container, meter, &workbook)?;
     let related = relations(container, meter, &workbook)?;
-    let part = |kind: &str| related.values().find(|relation| relation.kind == kind).map(|relation| relation.path.clone());
+    let part =
+        |kind: &str| related.values().find(|relation| relation.kind == kind).map(|relation| relation.path.clone());
     let strings = shared_strings(container, limits, meter, &part("sharedStrings").unwrap_or_default())?;
     let dates = date_styles(container, meter, &part("styles").unwrap_or_default())?;
     let shared = Shared { strings: &strings, dates: &dates, limits };
@@ -45,7 +46,9 @@ pub(super) fn read(
         if let Some(relation) = related.get(&sheet.relation).filter(|relation| relation.kind == "worksheet") {
             let entry = container.entry(&relation.path, meter, None).map_err(|error| in_sheet(error, &sheet.name))?;
             let entry = entry.ok_or_else(|| in_sheet(ReadError::damaged("it is not in the file"), &sheet.name))?;
-            SheetCells::new(&shared, epoch).read(Xml::new(entry, meter), &mut reading).map_err(|error| in_sheet(error, &sheet.name))?;
+            SheetCells::new(&shared, epoch)
+                .read(Xml::new(entry, meter), &mut reading)
+                .map_err(|error| in_sheet(error, &sheet.name))?;
         }
         reading.end();
     }
@@ -53,8 +56,13 @@ pub(super) fn read(
 }
 
 /// The workbook's sheets in their order, and its date system.
-fn sheets(container: &mut Container<'_>, meter: &Meter, workbook: &str) -> Result<(Vec<ListedSheet>, Epoch), ReadError> {
-    let entry = container.structure(workbook, meter)?.ok_or_else(|| ReadError::damaged("its list of sheets is missing"))?;
+fn sheets(
+    container: &mut Container<'_>,
+    meter: &Meter,
+    workbook: &str,
+) -> Result<(Vec<ListedSheet>, Epoch), ReadError> {
+    let entry =
+        container.structure(workbook, meter)?.ok_or_else(|| ReadError::damaged("its list of sheets is missing"))?;
     let mut xml = Xml::new(entry, meter);
     let (mut listed, mut epoch) = (Vec::new(), Epoch::Y1900);
     loop {
@@ -75,7 +83,12 @@ fn sheets(container: &mut Container<'_>, meter: &Meter, workbook: &str) -> Resul
     }
 }
 
-fn shared_strings(container: &mut Container<'_>, limits: &Limits, meter: &Meter, path: &str) -> Result<SharedStrings, ReadError> {
+fn shared_strings(
+    container: &mut Container<'_>,
+    limits: &Limits,
+    meter: &Meter,
+    path: &str,
+) -> Result<SharedStrings, ReadError> {
     let mut strings = SharedStrings::default();
     let Some(entry) = container.entry(path, meter, None)? else {
         return Ok(strings);
@@ -226,7 +239,9 @@ impl<'s> SheetCells<'s> {
 
     fn begin_row(&mut self, element: &BytesStart<'_>) -> Result<(), ReadError> {
         let number = match attribute(element, "r") {
-            Some(number) => number.trim().parse().map_err(|_| ReadError::damaged(format!("a row has the number `{number}`")))?,
+            Some(number) => {
+                number.trim().parse().map_err(|_| ReadError::damaged(format!("a row has the number `{number}`")))?
+            }
             None => self.next_row,
         };
         if number == 0 || number > ROWS_OF_A_SHEET {
@@ -246,7 +261,10 @@ impl<'s> SheetCells<'s> {
         for attribute in element.attributes().with_checks(false).flatten() {
             let value = &*attribute.value;
             match attribute.key.as_ref() {
-                "r" => column = column_of(value).ok_or_else(|| ReadError::damaged(format!("a cell has the place `{value}`")))?,
+                "r" => {
+                    column =
+                        column_of(value).ok_or_else(|| ReadError::damaged(format!("a cell has the place `{value}`")))?
+                }
                 "s" => {
                     let style = value.parse::<usize>().ok();
                     self.is_date = style.and_then(|style| self.shared.dates.get(style)).copied().unwrap_or(false);
@@ -304,7 +322,10 @@ fn column_of(place: &str) -> Option<u64> {
     if !(1..=6).contains(&letters) {
         return None;
     }
-    let number = place.bytes().take(letters).fold(0u64, |number, letter| number * 26 + u64::from(letter.to_ascii_uppercase() - b'A' + 1));
+    let number = place
+        .bytes()
+        .take(letters)
+        .fold(0u64, |number, letter| number * 26 + u64::from(letter.to_ascii_uppercase() - b'A' + 1));
     Some(number - 1)
 }
 

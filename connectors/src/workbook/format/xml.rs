@@ -56,9 +56,10 @@ impl<'m, R: BufRead> Xml<'m, R> {
 
 fn of_xml(error: quick_xml::Error) -> ReadError {
     match error {
-        quick_xml::Error::Io(cause) => {
-            of_io(std::sync::Arc::try_unwrap(cause).unwrap_or_else(|shared| std::io::Error::new(shared.kind(), shared.to_string())))
-        }
+        quick_xml::Error::Io(cause) => of_io(
+            std::sync::Arc::try_unwrap(cause)
+                .unwrap_or_else(|shared| std::io::Error::new(shared.kind(), shared.to_string())),
+        ),
         other => ReadError::damaged(format!("its XML is broken: {other}")),
     }
 }

@@ -96,7 +96,8 @@ const LAST_SECOND: Time = Time::constant(23, 59, 59, 0);
 
 /// The period of a cell: `2026-05-19 00:00:00 - 2026-05-19 23:59:59`, two days, or one day for the whole of it.
 pub(crate) fn period(cell: Cell<'_>, form: DateForm) -> Result<Period, Fault> {
-    let whole = |first: Date, last: Date| Period { start: first.to_datetime(FIRST_SECOND), end: last.to_datetime(LAST_SECOND) };
+    let whole =
+        |first: Date, last: Date| Period { start: first.to_datetime(FIRST_SECOND), end: last.to_datetime(LAST_SECOND) };
     let text = match cell {
         Cell::Text(text) if is_missing(text) => return Err(Fault::Missing),
         Cell::Text(text) => text.trim(),
@@ -117,9 +118,10 @@ pub(crate) fn period(cell: Cell<'_>, form: DateForm) -> Result<Period, Fault> {
             }
             whole(day, day)
         }
-        Some((first, last)) => {
-            Period { start: end_of_period(first.trim(), form, FIRST_SECOND)?, end: end_of_period(last.trim(), form, LAST_SECOND)? }
-        }
+        Some((first, last)) => Period {
+            start: end_of_period(first.trim(), form, FIRST_SECOND)?,
+            end: end_of_period(last.trim(), form, LAST_SECOND)?,
+        },
     };
     if period.end < period.start { Err(Fault::Unreadable) } else { Ok(period) }
 }
@@ -308,7 +310,17 @@ impl Scan<'_> {
     /// A month by its name or the beginning of it, of at least three letters.
     fn month(&mut self) -> Option<i16> {
         const NAMES: [&str; 12] = [
-            "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+            "january",
+            "february",
+            "march",
+            "april",
+            "may",
+            "june",
+            "july",
+            "august",
+            "september",
+            "october",
+            "november",
             "december",
         ];
         let length = self.0.bytes().take_while(u8::is_ascii_alphabetic).count();
@@ -353,7 +365,9 @@ mod tests {
         for text in ["Feb 30, 2026", "2026-02-29", "02/30/2026", "18/06/2026", "2026-00-10"] {
             assert_eq!(day(Cell::Text(text), FORM), Err(Fault::NoSuchDate), "{text:?}");
         }
-        for text in ["Foo 3, 2026", "Sep 26", "20225-06-18", "Sep 26, 20225", "2026-06-18x", "26-06-18", "1999-01-01", "46191"] {
+        for text in
+            ["Foo 3, 2026", "Sep 26", "20225-06-18", "Sep 26, 20225", "2026-06-18x", "26-06-18", "1999-01-01", "46191"]
+        {
             assert_eq!(day(Cell::Text(text), FORM), Err(Fault::Unreadable), "{text:?}");
         }
         for serial in [-1.0, 5.0, 6_700_000.0, 1e40, f64::NAN] {

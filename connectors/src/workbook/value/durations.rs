@@ -104,24 +104,47 @@ mod tests {
 
     #[test]
     fn worked_hours_in_every_form() {
-        for (text, minutes) in
-            [("8h 12min", 492), ("7h 3min", 423), ("0min", 0), ("8.2", 492), ("8:12", 492), ("8h", 480), ("12", 720), ("8h12m", 492)]
-        {
+        for (text, minutes) in [
+            ("8h 12min", 492),
+            ("7h 3min", 423),
+            ("0min", 0),
+            ("8.2", 492),
+            ("8:12", 492),
+            ("8h", 480),
+            ("12", 720),
+            ("8h12m", 492),
+        ] {
             assert_eq!(worked_minutes(Cell::Text(text)), Ok(minutes), "{text:?}");
         }
         assert_eq!(worked_minutes(Cell::Number(8.2)), Ok(492));
         assert_eq!(worked_minutes(Cell::Serial(492.0 / 1440.0)), Ok(492));
         assert_eq!(worked_minutes(Cell::Text("-")), Err(Fault::Missing));
-        for text in ["8h 12", "min", "8:75", "8:1", "-8", "1e3", "12min 8h", "8h 8h", "1234567890123456789012345678901234567890h"] {
+        for text in [
+            "8h 12",
+            "min",
+            "8:75",
+            "8:1",
+            "-8",
+            "1e3",
+            "12min 8h",
+            "8h 8h",
+            "1234567890123456789012345678901234567890h",
+        ] {
             assert_eq!(worked_minutes(Cell::Text(text)), Err(Fault::Unreadable), "{text:?}");
         }
     }
 
     #[test]
     fn reply_times_in_every_form() {
-        for (text, seconds) in
-            [("0m 39s", 39), ("2m 45s", 165), ("1h 5m 30s", 3930), ("45s", 45), ("0m 0s", 0), ("1d 2h", 93_600), ("0:02:45", 165)]
-        {
+        for (text, seconds) in [
+            ("0m 39s", 39),
+            ("2m 45s", 165),
+            ("1h 5m 30s", 3930),
+            ("45s", 45),
+            ("0m 0s", 0),
+            ("1d 2h", 93_600),
+            ("0:02:45", 165),
+        ] {
             assert_eq!(reply_seconds(Cell::Text(text)), Ok(seconds), "{text:?}");
         }
         assert_eq!(reply_seconds(Cell::Text("-")), Err(Fault::Missing), "not available is never zero");

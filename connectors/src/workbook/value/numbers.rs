@@ -10,7 +10,12 @@ pub(crate) fn count(cell: Cell<'_>) -> Result<i64, Fault> {
         Cell::Text(text) if is_missing(text) => Err(Fault::Missing),
         Cell::Text(text) => {
             let plain = ungrouped(text.trim()).ok_or(Fault::Unreadable)?;
-            plain.parse::<u64>().ok().and_then(|n| i64::try_from(n).ok()).filter(|n| *n <= 1_000_000_000_000_000).ok_or(Fault::Unreadable)
+            plain
+                .parse::<u64>()
+                .ok()
+                .and_then(|n| i64::try_from(n).ok())
+                .filter(|n| *n <= 1_000_000_000_000_000)
+                .ok_or(Fault::Unreadable)
         }
         Cell::Blank => Err(Fault::Missing),
         Cell::Error(_) => Err(Fault::ErrorCell),
@@ -75,7 +80,14 @@ mod tests {
         assert_eq!(count(Cell::Text("1,449")), Ok(1449));
         assert_eq!(count(Cell::Text(" 0 ")), Ok(0));
         assert_eq!(count(Cell::Text("-")), Err(Fault::Missing));
-        for cell in [Cell::Number(4.5), Cell::Number(-1.0), Cell::Text("4.5"), Cell::Text("-3"), Cell::Text("1,44"), Cell::Number(1e40)] {
+        for cell in [
+            Cell::Number(4.5),
+            Cell::Number(-1.0),
+            Cell::Text("4.5"),
+            Cell::Text("-3"),
+            Cell::Text("1,44"),
+            Cell::Number(1e40),
+        ] {
             assert_eq!(count(cell), Err(Fault::Unreadable), "{cell:?}");
         }
         assert_eq!(count(Cell::Text("1234567890123456789012345678901234567890")), Err(Fault::Unreadable));
