@@ -204,13 +204,16 @@ fn play(feed: &mut Feed, decoder: &mut Decoder, inputs: &mut Inputs, version: u6
     feed.apply(Event::Manifest(Box::new(manifest)), inputs);
 }
 
+/// A row of the view of that number, when it changed, and by how much.
+type Seen = ((u8, Row), Epoch, isize);
+
 /// The rows of all views, with their multiplicities, after each epoch.
 type Snapshots = Vec<BTreeMap<(u8, Row), isize>>;
 
 /// Plays a history into a dataflow of so many workers; versions are the positions of the steps, plus `first`.
 fn run(history: &[(u64, Step, bool)], workers: usize) -> Snapshots {
     let history = history.to_vec();
-    let seen: Arc<Mutex<Vec<((u8, Row), Epoch, isize)>>> = Arc::default();
+    let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
     let all = Arc::clone(&seen);
     let ends: Vec<Epoch> = epochs(&history);
     #[expect(clippy::disallowed_methods, reason = "the test runs the dataflow as the runtime does")]

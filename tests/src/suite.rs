@@ -88,6 +88,7 @@ impl Suite {
     }
 
     /// Starts a part with further settings.
+    #[expect(clippy::disallowed_methods, reason = "the suite kills what it started, and killing is what the tests do")]
     pub fn run_with(&mut self, part: Part, settings: &[(&str, &str)]) {
         let log = std::fs::File::options().create(true).append(true).open(self.log(part)).expect("a log can be opened");
         let mut command = self.command(part.command());

@@ -1,6 +1,9 @@
 //! The connector alone, over real Kafka and Postgres: what a reader of the log finds when files come, change, move and
 //! go, and when the connector, the broker or the database is killed in between.
 
+#![expect(clippy::disallowed_types, reason = "the test reads the log with a client of its own")]
+#![expect(clippy::disallowed_methods, reason = "the test ends what it starts")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;

@@ -7,6 +7,9 @@ use serde_json::Value;
 use super::collected::{self, Collected};
 use super::made::{self, Made};
 
+/// Rows, texts with the fan's messages, and rejects with their reasons.
+type Content = (Vec<Value>, Vec<(String, Option<String>)>, Vec<(u32, String)>);
+
 /// Messages in the forms that every format can hold; the third row is blank.
 fn table() -> Vec<Vec<Made>> {
     let text = Made::from;
@@ -73,9 +76,7 @@ fn table() -> Vec<Vec<Made>> {
     ]
 }
 
-fn outcome(
-    read: (Vec<fandom_schemas::manifest::Sheet>, Collected),
-) -> (Vec<Value>, Vec<(String, Option<String>)>, Vec<(u32, String)>) {
+fn outcome(read: (Vec<fandom_schemas::manifest::Sheet>, Collected)) -> Content {
     let rejects = read.1.rejects.into_iter().map(|reject| (reject.row, reject.reason)).collect();
     (read.1.rows, read.1.texts, rejects)
 }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Cursor, Read};
+use std::ops::RangeInclusive;
 
 use calamine::{Data, Reader, SheetType, Xls, XlsError};
 use fandom_schemas::manifest::Sheet;
@@ -136,7 +137,9 @@ fn look_inside(bytes: &[u8], limits: &Limits) -> Result<Epoch, ReadError> {
 /// they are collected before they are laid out.
 fn span(sheet: &[u8]) -> u64 {
     let (mut claimed, mut cells) = (0u64, 0u64);
-    let (mut rows, mut columns) = (u16::MAX..=0, u16::MAX..=0);
+    // Nothing yet: the first cell makes them that cell's.
+    let nothing = RangeInclusive::new(u16::MAX, 0);
+    let (mut rows, mut columns) = (nothing.clone(), nothing);
     let mut depth = 0u32;
     for (number, data) in records(sheet) {
         match number {
@@ -172,7 +175,7 @@ fn span(sheet: &[u8]) -> u64 {
             _ => {}
         }
     }
-    let extent = |range: &std::ops::RangeInclusive<u16>| match range.is_empty() {
+    let extent = |range: &RangeInclusive<u16>| match range.is_empty() {
         true => 0,
         false => u64::from(range.end() - range.start()) + 1,
     };

@@ -218,11 +218,7 @@ impl<'s> SheetCells<'s> {
                         self.end_cell()?;
                         in_cell = false;
                     }
-                    "row" => {
-                        if reading.row(&self.row)? == Flow::SkipSheet {
-                            return Ok(());
-                        }
-                    }
+                    "row" if reading.row(&self.row)? == Flow::SkipSheet => return Ok(()),
                     "rPh" => phonetic = false,
                     "sheetData" => return Ok(()),
                     _ => {}

@@ -329,7 +329,7 @@ impl Scan<'_> {
             return None;
         }
         let begins = |name: &&str| name.get(..length).is_some_and(|start| start.eq_ignore_ascii_case(word));
-        let place = NAMES.iter().position(|name| begins(&name))?;
+        let place = NAMES.iter().position(begins)?;
         self.0 = rest.strip_prefix('.').unwrap_or(rest);
         i16::try_from(place + 1).ok()
     }

@@ -37,7 +37,8 @@ pub(crate) fn money(cell: Cell<'_>, cents: Cents) -> Result<i64, Fault> {
 fn from_number(number: f64, cents: Cents) -> Option<i64> {
     let scaled = number * 100.0;
     let nearest = scaled.round();
-    if !(nearest.abs() <= MOST_CENTS as f64) || cents == Cents::Exact && (scaled - nearest).abs() > 1e-4 {
+    let in_range = nearest.abs() <= MOST_CENTS as f64;
+    if !in_range || cents == Cents::Exact && (scaled - nearest).abs() > 1e-4 {
         return None;
     }
     Some(nearest as i64)
