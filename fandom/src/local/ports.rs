@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::time::Duration;
 
 use rand::Rng;
 
@@ -13,9 +14,14 @@ use super::{LocalError, file_error};
 const FROM: u16 = 15_000;
 const TO: u16 = 32_000;
 
-/// Whether a server could listen on this port now.
+/// Whether a server could listen on this port now. A child process that is just being started holds what its parent had
+/// open for a moment, so a port that seems taken is tried again.
 pub fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    let tries = [0, 5, 20, 60].map(Duration::from_millis);
+    tries.into_iter().any(|wait| {
+        std::thread::sleep(wait);
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    })
 }
 
 /// The ports kept in `file`, each replaced by another where it is missing or taken. The file is written anew when one
