@@ -4,7 +4,7 @@
 //! - [`workbook`]: bytes to typed rows.
 //! - [`uploads`]: every file's state, in Postgres.
 //! - `publish`: a version of a file onto the log, exactly once in effect.
-//! - [`run`]: the loop that ties them together.
+//! - [`mod@run`]: the loop that ties them together.
 //! - [`settings`]: what the environment says.
 
 mod meters;

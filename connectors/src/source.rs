@@ -1,7 +1,7 @@
 //! Where files come from.
 //!
 //! A source knows how to list its files and to lay the bytes of one of them on the local disk. What the bytes mean is not its
-//! business ([`crate::workbook`]), nor what becomes of them ([`crate::publish`]).
+//! business ([`crate::workbook`]), nor what becomes of them (`publish`).
 
 pub mod folder;
 mod stamp;

@@ -1,7 +1,7 @@
 //! The table `app.uploads`: every file that a source has shown, and where it stands.
 //!
 //! Each change is one statement, and so one transaction. All of them go over the session that holds the source's lock
-//! ([`crate::run`]): a connector that has lost its lock cannot change a file's state.
+//! ([`mod@crate::run`]): a connector that has lost its lock cannot change a file's state.
 
 pub mod decide;
 mod store;

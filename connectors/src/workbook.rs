@@ -11,7 +11,7 @@
 //! - What the cells mean is METRICS.md's; nothing is guessed. A row whose needed cells cannot be read is handed over as a
 //!   [`RejectedRow`] and the rest of the sheet goes on; another cell that cannot be read is missing, with a warning. A sheet whose
 //!   header names a zone that does not exist has all of its rows rejected, since any other zone would shift its figures.
-//! - A sheet is of a kind when a row among its first 20 has the kind's needed columns ([`columns`]). Of several equal headers the
+//! - A sheet is of a kind when a row among its first 20 has the kind's needed columns (`columns`). Of several equal headers the
 //!   first is read, with a warning.
 //! - A file is bounded in what it may cost ([`Limits`], which says how much memory that is). A fault in it, even one that makes
 //!   a parser panic, ends in a [`ReadError`] for this file alone.

@@ -42,7 +42,7 @@ pub struct UpArgs {
     /// Directory for everything that is kept [FANDOM_DATA, else .fandom]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Folder that is watched for spreadsheets [FANDOM_INBOX, else <data>/inbox]
+    /// Folder that is watched for spreadsheets [FANDOM_INBOX, else inbox in the data directory]
     #[arg(long, value_name = "DIR")]
     pub inbox: Option<PathBuf>,
     /// Port of API and page, on loopback; 0 takes a free one [FANDOM_PORT, else 8080]

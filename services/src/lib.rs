@@ -1,6 +1,6 @@
 //! How every part reaches what it stands on: its settings from the environment, Kafka, Postgres, logs.
 //!
-//! - [`env`]: reads settings, and reports all problems at once.
+//! - [`mod@env`]: reads settings, and reports all problems at once.
 //! - [`failpoints`]: where a test can end the process.
 //! - [`kafka`]: client configuration and topics.
 //! - [`postgres`]: connections, with TLS by `sslmode`, and which errors pass.
