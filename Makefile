@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean
+.PHONY: help run test check clean
 
 # A machine that has just got Rust has it here, and not yet in its PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -25,10 +25,6 @@ check: ## set up, then format, lints, documentation, dependencies
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
 	@scripts/dependencies
-
-bench: ## set up, then run the benchmarks
-	@scripts/setup
-	cargo bench --locked --workspace
 
 clean: ## remove what was built; the data in .fandom stays
 	cargo clean
