@@ -14,8 +14,9 @@
 //! - of an `.xls`, which the format's reader holds as a whole: [`Limits::max_xls_bytes`] three times over, and 64 bytes for each
 //!   cell of the rectangles that its sheets span, of which there may be [`Limits::max_xls_cells`].
 //!
-//! With the defaults that is at most about 400 MiB for `.xlsx` and `.xlsb` (256 MiB of it shared strings), 50 MiB for `.csv` and
-//! `.ods`, and 800 MiB for `.xls`; a usual export of 100,000 rows takes a tenth of it.
+//! With the defaults that is at most about 600 MiB for `.xlsx` and `.xlsb` (shared strings are 256 MiB, and their buffer
+//! doubles as it grows), 50 MiB for `.csv` and `.ods`, and 800 MiB for `.xls`; a usual export of 100,000 rows takes a
+//! tenth of it.
 
 /// What a file may cost at most. A file beyond one of them is refused as a whole, with the limit's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
