@@ -42,7 +42,7 @@ use jiff::tz::TimeZone;
 use reading::Reading;
 
 pub use error::{Fault, ReadError};
-pub use limits::Limits;
+pub use limits::{Limits, MostMemory};
 
 /// How a file is read.
 #[derive(Clone, Debug)]

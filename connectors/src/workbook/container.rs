@@ -1,8 +1,10 @@
 //! The zip in which a workbook comes: opened with care, its entries inflated under limits.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::rc::Rc;
 
 use zip::ZipArchive;
 use zip::read::Config;
@@ -18,12 +20,18 @@ const FREE_OF_RATIO: u64 = 16 << 20;
 /// Bytes of an entry that says how the workbook is built (styles, relations, list of sheets).
 pub(crate) const STRUCTURE_BYTES: u64 = 64 << 20;
 
+/// Bytes of a zip's directory for each entry that there may be: the parser keeps names and comments, of up to 64 KiB each.
+const DIRECTORY_BYTES: u64 = 1 << 10;
+
+/// Bytes that are read while the directory is looked for.
+const SEARCH_BYTES: u64 = 4 << 20;
+
 /// The bytes of an entry, inflated as they are read.
-pub(crate) type Entry<'a> = BufReader<Metered<'a, zip::read::ZipFile<'a, BufReader<File>>>>;
+pub(crate) type Entry<'a> = BufReader<Metered<'a, zip::read::ZipFile<'a, BufReader<Rationed>>>>;
 
 /// An open zip.
 pub(crate) struct Container<'l> {
-    archive: ZipArchive<BufReader<File>>,
+    archive: ZipArchive<BufReader<Rationed>>,
     names: HashMap<String, usize>,
     limits: &'l Limits,
 }
@@ -32,9 +40,21 @@ impl<'l> Container<'l> {
     /// Opens a zip: counts its entries before their names are read, and refuses entries that claim to inflate beyond the limits.
     /// (What they do inflate to is counted when they are read.)
     pub(crate) fn open(file: &File, limits: &'l Limits) -> Result<Container<'l>, ReadError> {
-        let ends = ZipIterable::try_new(BufReader::new(file.try_clone()?), Config::default()).map_err(of_zip)?;
+        let left =
+            Rc::new(Cell::new(limits.max_zip_entries.saturating_mul(DIRECTORY_BYTES).saturating_add(SEARCH_BYTES)));
+        let reader =
+            || Ok::<_, ReadError>(BufReader::new(Rationed { file: file.try_clone()?, left: Rc::clone(&left) }));
+        let of_directory = |error: ZipError| match left.get() {
+            0 => {
+                let most = limits.max_zip_entries;
+                ReadError::too_large("a directory too long for its zip entries", "FANDOM_MAX_ZIP_ENTRIES", most)
+            }
+            _ => of_zip(error),
+        };
+        let ends = ZipIterable::try_new(reader()?, Config::default()).map_err(of_directory)?;
         check_entries(ends.len(), limits)?;
-        let mut archive = ZipArchive::new(BufReader::new(file.try_clone()?)).map_err(of_zip)?;
+        let mut archive = ZipArchive::new(reader()?).map_err(of_directory)?;
+        left.set(u64::MAX);
         check_entries(archive.len(), limits)?;
         let mut names = HashMap::with_capacity(archive.len());
         for index in 0..archive.len() {
@@ -47,6 +67,11 @@ impl<'l> Container<'l> {
             names.entry(plain_name(&String::from_utf8_lossy(entry.name_raw()))).or_insert(index);
         }
         Ok(Container { archive, names, limits })
+    }
+
+    /// What a file may cost at most.
+    pub(crate) fn limits(&self) -> &'l Limits {
+        self.limits
     }
 
     /// Whether there is an entry of that name, in any case.
@@ -82,6 +107,32 @@ impl<'l> Container<'l> {
     /// Opens an entry that says how the workbook is built.
     pub(crate) fn structure<'a>(&'a mut self, name: &str, meter: &'a Meter) -> Result<Option<Entry<'a>>, ReadError> {
         self.entry(name, meter, Some((STRUCTURE_BYTES, "the reader", STRUCTURE_BYTES)))
+    }
+}
+
+/// A file of which only so many bytes may be read.
+#[derive(Debug)]
+pub(crate) struct Rationed {
+    file: File,
+    left: Rc<Cell<u64>>,
+}
+
+impl Read for Rationed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left.get();
+        if left == 0 {
+            return Err(io::Error::other("beyond a limit"));
+        }
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.file.read(&mut buffer[..most])?;
+        self.left.set(left - count as u64);
+        Ok(count)
+    }
+}
+
+impl Seek for Rationed {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

@@ -78,10 +78,16 @@ impl ReadError {
     }
 
     pub(crate) fn damaged(detail: impl Into<String>) -> ReadError {
-        ReadError::Damaged { detail: detail.into() }
+        ReadError::Damaged { detail: clipped(detail.into()) }
     }
 
     pub(crate) fn too_large(what: impl Into<String>, setting: &'static str, most: u64) -> ReadError {
         ReadError::TooLarge { what: what.into(), most, setting }
     }
+}
+
+/// A text that may quote what a file holds, short enough to be shown.
+pub(crate) fn clipped(text: String) -> String {
+    const LONGEST: usize = 250;
+    if text.len() <= LONGEST { text } else { format!("{}…", &text[..text.floor_char_boundary(LONGEST)]) }
 }

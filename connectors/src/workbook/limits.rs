@@ -5,18 +5,17 @@
 //! Files are streamed: a sheet costs the same whether it has ten rows or a million, and however far apart its cells lie. At any
 //! moment a read holds no more than
 //!
-//! - the shared strings: [`Limits::max_shared_string_bytes`] of text and 4 bytes for each of [`Limits::max_shared_strings`];
-//! - one row: [`Limits::max_row_bytes`] of text and 16 bytes for each of [`Limits::max_columns`]; one XML token or binary record
-//!   of at most [`Limits::max_row_bytes`] (its buffer may grow to twice that) and a few texts made from it (at most
-//!   [`Limits::max_string_chars`] each);
-//! - a zip's directory (some hundred bytes for each of [`Limits::max_zip_entries`]), styles and relations of at most 64 MiB
-//!   inflated, of which only number formats, sheets and paths are kept;
+//! - the shared strings: [`Limits::max_shared_string_bytes`] of text and 4 bytes for each of [`Limits::max_shared_strings`], both
+//!   twice over, since their buffers double as they grow;
+//! - one row, with the XML token or binary record that it is made from: six times [`Limits::max_row_bytes`], some of it for
+//!   buffers that double; and 16 bytes for each of [`Limits::max_columns`];
+//! - a zip's directory, as it is on the disk and as it is understood: 4 KiB for each of [`Limits::max_zip_entries`];
+//! - styles, relations and the list of sheets: 32 MiB;
 //! - of an `.xls`, which the format's reader holds as a whole: [`Limits::max_xls_bytes`] three times over, and 64 bytes for each
 //!   cell of the rectangles that its sheets span, of which there may be [`Limits::max_xls_cells`].
 //!
-//! With the defaults that is at most about 600 MiB for `.xlsx` and `.xlsb` (shared strings are 256 MiB, and their buffer
-//! doubles as it grows), 50 MiB for `.csv` and `.ods`, and 800 MiB for `.xls`; a usual export of 100,000 rows takes a
-//! tenth of it.
+//! [`Limits::most_memory`] adds it up: with the defaults 670 MiB for `.xlsx` and `.xlsb`, 100 MiB for `.ods`, 50 MiB for `.csv`
+//! and 800 MiB for `.xls`. A usual export of 100,000 rows takes a tenth of it.
 
 /// What a file may cost at most. A file beyond one of them is refused as a whole, with the limit's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +46,32 @@ pub struct Limits {
     pub max_xls_bytes: u64,
     /// Cells of the rectangles that the sheets of an `.xls` file span, blank ones too.
     pub max_xls_cells: u64,
+}
+
+/// The most memory that one read takes, in bytes, by the format of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MostMemory {
+    /// `.xlsx` and `.xlsb`.
+    pub xlsx: u64,
+    /// `.ods`.
+    pub ods: u64,
+    /// `.csv`.
+    pub csv: u64,
+    /// `.xls`.
+    pub xls: u64,
+}
+
+impl Limits {
+    /// The most memory that one read takes under these limits, as the documentation of the module adds it up.
+    pub fn most_memory(&self) -> MostMemory {
+        let times = u64::saturating_mul;
+        let sum = |parts: &[u64]| parts.iter().fold(0u64, |sum, part| sum.saturating_add(*part));
+        let row = sum(&[times(6, self.max_row_bytes), times(16, self.max_columns)]);
+        let zip = sum(&[times(4 << 10, self.max_zip_entries), 32 << 20]);
+        let shared = sum(&[times(2, self.max_shared_string_bytes), times(8, self.max_shared_strings)]);
+        let xls = sum(&[times(3, self.max_xls_bytes), times(64, self.max_xls_cells)]);
+        MostMemory { xlsx: sum(&[row, zip, shared]), ods: sum(&[row, zip]), csv: row, xls: sum(&[row, xls]) }
+    }
 }
 
 impl Default for Limits {

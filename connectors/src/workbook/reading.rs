@@ -15,6 +15,7 @@ use fandom_schemas::manifest::{REJECTS_LISTED, Sheet, SheetReject};
 use fandom_schemas::rows::{self, Granularity, Kind, Text};
 
 use super::columns;
+use super::error::clipped;
 use super::kind::{Failure, SheetReader, reason};
 use super::layout::{self, HeaderZone, Layout, Verdict};
 use super::row::Row;
@@ -87,7 +88,8 @@ impl<'o> Reading<'o> {
         let position = position.ok_or_else(|| ReadError::too_large("more sheets", "FANDOM_MAX_SHEETS", most))?;
         let sheet = Sheet {
             position,
-            name: name.map(str::to_owned),
+            // A name goes into every record of a rejected row; spreadsheet programs allow 31 characters.
+            name: name.map(|name| clipped(name.to_owned())),
             kind: None,
             rows_read: 0,
             accepted: 0,

@@ -267,6 +267,41 @@ fn every_limit_is_kept_and_named() {
 }
 
 #[test]
+fn what_a_workbook_lists_meets_the_limits_before_it_is_held() {
+    let book = |sheets: &str, relations: &str| {
+        made::stored(&[
+            ("[Content_Types].xml", b"<Types/>"),
+            ("xl/workbook.xml", format!("<workbook><sheets>{sheets}</sheets></workbook>").as_bytes()),
+            ("xl/_rels/workbook.xml.rels", format!("<R>{relations}</R>").as_bytes()),
+        ])
+    };
+    let sheets = book(&"<sheet name='S'/>".repeat(257), "");
+    assert_eq!(too_large(&refused("a.xlsx", &sheets)), "FANDOM_MAX_SHEETS");
+    let relations: String = (0..4001).map(|number| format!("<Relationship Id='r{number}'/>")).collect();
+    assert_eq!(too_large(&refused("a.xlsx", &book("", &relations))), "FANDOM_MAX_ZIP_ENTRIES");
+    let names: Vec<String> = (0..3999).map(|number| format!("{number:01500}")).collect();
+    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    let error = try_bytes("a.xlsx", &made::stored(&entries), &limited(|limits| limits.max_zip_entries = 4000));
+    assert!(matches!(error, Err(ReadError::NotASpreadsheet { .. })));
+    let names: Vec<String> = (0..999).map(|number| format!("{number:060000}")).collect();
+    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    assert_eq!(too_large(&refused("a.xlsx", &made::stored(&entries))), "FANDOM_MAX_ZIP_ENTRIES");
+}
+
+#[test]
+fn what_is_shown_of_a_file_is_short() {
+    let long = "x".repeat(100_000);
+    for rows in [format!("<row r='{long}'/>"), format!("<row><c r='{long}'/></row>")] {
+        let error = refused("a.xlsx", &made::xlsx("S", &rows, "")).to_string();
+        assert!(error.len() < 500, "{error}");
+        let error = refused("a.xlsx", &made::xlsx(&long, &rows, "")).to_string();
+        assert!(error.len() < 800, "{error}");
+    }
+    let (sheets, _) = bytes("a.xlsx", &made::xlsx(&long, "", ""));
+    assert!(sheets[0].name.as_ref().is_some_and(|name| name.len() < 300));
+}
+
+#[test]
 fn a_quote_that_is_never_closed_does_not_swallow_the_file() {
     let text =
         format!("Chatter Name,Date,Messages Sent\n\"Mila,06/18/2026,7\n{}", "Iva,06/18/2026,7\n".repeat(1_000_000));

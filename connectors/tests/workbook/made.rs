@@ -7,8 +7,17 @@ use zip::{CompressionMethod, ZipWriter};
 
 /// A zip of these entries.
 pub fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    zipped(entries, CompressionMethod::Deflated)
+}
+
+/// A zip of these entries as they are, which may be long.
+pub fn stored(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    zipped(entries, CompressionMethod::Stored)
+}
+
+fn zipped(entries: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    let options = SimpleFileOptions::default().compression_method(method);
     for (name, content) in entries {
         writer.start_file(*name, options).expect("an entry can be begun");
         writer.write_all(content).expect("an entry can be written");

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
+use csv_core::ReadFieldResult;
 use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::super::layout::{self, Verdict};
@@ -38,31 +39,27 @@ pub(super) fn read<'o>(
     for _ in 0..first_lines {
         input.skip_until(b'\n')?;
     }
-    let mut records = reader(separator).from_reader(input);
-    let mut record = csv::ByteRecord::new();
+    let mut records = Records::new(input, separator);
     let mut row = Row::new(Epoch::Y1900);
     // Rows are counted in lines, so that blank lines count, which are no records; without the lines inside of cells.
     let mut lines_in_cells = 0;
     reading.begin(None)?;
     loop {
         meter.piece_done();
-        let more =
-            records.read_byte_record(&mut record).map_err(|error| meter.tripped().unwrap_or_else(|| of_csv(error)))?;
-        if !more {
-            break;
-        }
-        lines_in_cells += record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        let number = first_lines + records.position().line() - 1 - lines_in_cells;
-        row.begin(u32::try_from(number).map_err(|_| ReadError::damaged("it has more rows than can be counted"))?);
-        for (column, field) in record.iter().enumerate() {
-            if field.is_empty() {
-                continue;
-            }
+        row.begin(0);
+        let more = records.read(|column, field| {
+            lines_in_cells += field.iter().filter(|byte| **byte == b'\n').count() as u64;
+            let column = check_column(column, limits)?;
             let text = std::str::from_utf8(field).map_err(|_| ReadError::damaged("its text is not in one encoding"))?;
             check_chars(text, limits)?;
-            let cell = if is_error_name(text) { Cell::Error(text) } else { Cell::Text(text) };
-            row.set(check_column(column as u64, limits)?, cell);
+            row.set(column, if is_error_name(text) { Cell::Error(text) } else { Cell::Text(text) });
+            Ok(())
+        });
+        if !more.map_err(|error| meter.tripped().unwrap_or(error))? {
+            break;
         }
+        let number = first_lines + records.line() - 1 - lines_in_cells;
+        row.renumber(u32::try_from(number).map_err(|_| ReadError::damaged("it has more rows than can be counted"))?);
         if reading.row(&row)? == Flow::SkipSheet {
             break;
         }
@@ -71,10 +68,46 @@ pub(super) fn read<'o>(
     Ok(reading)
 }
 
-fn reader(separator: u8) -> csv::ReaderBuilder {
-    let mut builder = csv::ReaderBuilder::new();
-    builder.delimiter(separator).has_headers(false).flexible(true).buffer_capacity(64 << 10);
-    builder
+/// The records of a file, field by field: a record costs no more than its longest field, however many it has.
+struct Records<R> {
+    input: R,
+    core: csv_core::Reader,
+    field: Vec<u8>,
+}
+
+impl<R: BufRead> Records<R> {
+    fn new(input: R, separator: u8) -> Records<R> {
+        let core = csv_core::ReaderBuilder::new().delimiter(separator).build();
+        Records { input, core, field: vec![0; 4096] }
+    }
+
+    /// The line on which the next record begins, from 1.
+    fn line(&self) -> u64 {
+        self.core.line()
+    }
+
+    /// Reads a record, each field with its 0-based column to `each`; whether there was one.
+    fn read(&mut self, mut each: impl FnMut(u64, &[u8]) -> Result<(), ReadError>) -> Result<bool, ReadError> {
+        let (mut column, mut length) = (0, 0);
+        loop {
+            let bytes = self.input.fill_buf()?;
+            let (result, used, written) = self.core.read_field(bytes, &mut self.field[length..]);
+            self.input.consume(used);
+            length += written;
+            match result {
+                ReadFieldResult::InputEmpty => {}
+                ReadFieldResult::OutputFull => self.field.resize(self.field.len() * 2, 0),
+                ReadFieldResult::Field { record_end } => {
+                    each(column, &self.field[..length])?;
+                    if record_end {
+                        return Ok(true);
+                    }
+                    (column, length) = (column + 1, 0);
+                }
+                ReadFieldResult::End => return Ok(false),
+            }
+        }
+    }
 }
 
 /// The separator of a sample, and how many lines say so (`sep=;`) and are no rows of data.
@@ -86,12 +119,16 @@ fn separator_of(sample: &str) -> (u8, u64) {
     }
     let headers = |separator: &u8| {
         let mut row = Row::new(Epoch::Y1900);
-        let mut records = reader(*separator).from_reader(sample.as_bytes());
+        let mut records = Records::new(sample.as_bytes(), *separator);
         let mut known = 0;
-        for record in records.records().take(SAMPLE_RECORDS).map_while(Result::ok) {
+        for _ in 0..SAMPLE_RECORDS {
             row.begin(1);
-            for (column, field) in (0..).zip(&record) {
-                row.set(column, Cell::Text(field));
+            let more = records.read(|column, field| {
+                row.set(u32::try_from(column).unwrap_or(u32::MAX), Cell::Text(&String::from_utf8_lossy(field)));
+                Ok(())
+            });
+            if !more.unwrap_or(false) {
+                break;
             }
             known = known.max(match layout::examine(&row) {
                 Verdict::Header(_) => 2,
@@ -230,11 +267,4 @@ impl<R: Read> Read for LineEnds<R> {
 /// A sample may end inside of a character; what came before it is enough.
 fn cut_inside_a_character(cause: io::Error) -> io::Result<usize> {
     if cause.kind() == io::ErrorKind::InvalidData { Ok(0) } else { Err(cause) }
-}
-
-fn of_csv(error: csv::Error) -> ReadError {
-    match error.into_kind() {
-        csv::ErrorKind::Io(cause) => ReadError::Io(cause),
-        other => ReadError::damaged(format!("{other:?}")),
-    }
 }

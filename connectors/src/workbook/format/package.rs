@@ -5,9 +5,13 @@ use std::collections::HashMap;
 use quick_xml::events::Event;
 
 use super::super::container::Container;
+use super::super::error::clipped;
 use super::super::meter::Meter;
 use super::super::{Limits, ReadError};
 use super::xml::{Xml, text_attribute};
+
+/// Bytes of the relations of a part, inflated.
+const RELATION_BYTES: u64 = 8 << 20;
 
 /// A part that another part names.
 #[derive(Clone, Debug)]
@@ -27,7 +31,9 @@ pub(super) fn relations(
     let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
     let path = if folder.is_empty() { format!("_rels/{file}.rels") } else { format!("{folder}/_rels/{file}.rels") };
     let mut found = HashMap::new();
-    let Some(entry) = container.structure(&path, meter)? else {
+    // Each names a part, and each part is an entry of the zip.
+    let most = container.limits().max_zip_entries;
+    let Some(entry) = container.entry(&path, meter, Some((RELATION_BYTES, "the reader", RELATION_BYTES)))? else {
         return Ok(found);
     };
     let mut xml = Xml::new(entry, meter);
@@ -37,6 +43,9 @@ pub(super) fn relations(
                 let get = |name| text_attribute(&element, name).unwrap_or_default();
                 let kind = get("Type").rsplit('/').next().unwrap_or_default().to_owned();
                 found.insert(get("Id"), Relation { kind, path: resolved(folder, &get("Target")) });
+                if found.len() as u64 > most {
+                    return Err(ReadError::too_large("more parts", "FANDOM_MAX_ZIP_ENTRIES", most));
+                }
             }
             Event::Eof => return Ok(found),
             _ => {}
@@ -77,6 +86,15 @@ pub(super) struct ListedSheet {
     pub(super) name: String,
     /// The id of its relation.
     pub(super) relation: String,
+}
+
+/// Adds a sheet to the list.
+pub(super) fn list(sheet: ListedSheet, listed: &mut Vec<ListedSheet>, limits: &Limits) -> Result<(), ReadError> {
+    listed.push(ListedSheet { name: clipped(sheet.name), relation: clipped(sheet.relation) });
+    if listed.len() as u64 > limits.max_sheets {
+        return Err(ReadError::too_large("more sheets", "FANDOM_MAX_SHEETS", limits.max_sheets));
+    }
+    Ok(())
 }
 
 /// The texts that cells name by number: one buffer, and where each text ends in it.
@@ -155,7 +173,7 @@ pub(super) fn check_row(row: &super::super::row::Row, limits: &Limits) -> Result
 /// Says of which sheet a fault is.
 pub(super) fn in_sheet(error: ReadError, sheet: &str) -> ReadError {
     match error {
-        ReadError::Damaged { detail } => ReadError::UnreadableSheet { sheet: sheet.to_owned(), detail },
+        ReadError::Damaged { detail } => ReadError::UnreadableSheet { sheet: clipped(sheet.to_owned()), detail },
         other => other,
     }
 }

@@ -1,5 +1,18 @@
 //! Which number formats show a date or a time.
 
+use super::super::ReadError;
+
+/// Formats and styles of a workbook, each; spreadsheet programs allow some ten thousand.
+const MOST_STYLES: usize = 1 << 20;
+
+/// Refuses a workbook with more formats or styles than one can have.
+pub(super) fn check_styles(count: usize) -> Result<(), ReadError> {
+    if count > MOST_STYLES {
+        return Err(ReadError::damaged("it has more styles than a workbook can have"));
+    }
+    Ok(())
+}
+
 /// Whether a number format that workbooks know by number shows a date or a time.
 pub(super) fn is_built_in_date(id: u32) -> bool {
     matches!(id, 14..=22 | 27..=36 | 45..=47 | 50..=58)

@@ -16,9 +16,9 @@ use super::super::value::dates::Epoch;
 use super::super::{Limits, ReadError};
 use super::ROWS_OF_A_SHEET;
 use super::package::{
-    ListedSheet, SharedStrings, check_chars, check_column, check_row, in_sheet, relations, workbook_path,
+    ListedSheet, SharedStrings, check_chars, check_column, check_row, in_sheet, list, relations, workbook_path,
 };
-use super::styles::{is_built_in_date, is_date};
+use super::styles::{check_styles, is_built_in_date, is_date};
 
 /// Numbers of the records that are read (MS-XLSB 2.3.2).
 mod record {
@@ -90,7 +90,7 @@ fn sheets(
             record::LISTED_SHEET => {
                 fields.skip(8)?;
                 let (relation, name) = (fields.wide_text()?, fields.wide_text()?);
-                listed.push(ListedSheet { name, relation });
+                list(ListedSheet { name, relation }, &mut listed, limits)?;
             }
             _ => {}
         }
@@ -145,6 +145,7 @@ fn date_styles(
             record::CELL_FORMAT if in_cell_formats => {
                 fields.skip(2)?;
                 let id = u32::from(fields.u16()?);
+                check_styles(dates.len())?;
                 dates.push(own.get(&id).copied().unwrap_or_else(|| is_built_in_date(id)));
             }
             _ => {}

@@ -18,9 +18,10 @@ use super::super::value::dates::Epoch;
 use super::super::{Limits, ReadError};
 use super::ROWS_OF_A_SHEET;
 use super::package::{
-    ListedSheet, SharedStrings, check_chars, check_column, check_growing, check_row, in_sheet, relations, workbook_path,
+    ListedSheet, SharedStrings, check_chars, check_column, check_growing, check_row, in_sheet, list, relations,
+    workbook_path,
 };
-use super::styles::{is_built_in_date, is_date};
+use super::styles::{check_styles, is_built_in_date, is_date};
 use super::xml::{Xml, attribute, push_reference, text_attribute};
 
 /// Reads every sheet.
@@ -34,7 +35,7 @@ pub(super) fn read(
     if !container.has(&workbook) {
         return Err(ReadError::NotASpreadsheet { found: "an Office file that holds no workbook" });
     }
-    let (listed, epoch) = sheets(container, meter, &workbook)?;
+    let (listed, epoch) = sheets(container, limits, meter, &workbook)?;
     let related = relations(container, meter, &workbook)?;
     let part =
         |kind: &str| related.values().find(|relation| relation.kind == kind).map(|relation| relation.path.clone());
@@ -58,6 +59,7 @@ pub(super) fn read(
 /// The workbook's sheets in their order, and its date system.
 fn sheets(
     container: &mut Container<'_>,
+    limits: &Limits,
     meter: &Meter,
     workbook: &str,
 ) -> Result<(Vec<ListedSheet>, Epoch), ReadError> {
@@ -73,7 +75,7 @@ fn sheets(
                 }
                 "sheet" => {
                     let get = |name| text_attribute(&element, name).unwrap_or_default();
-                    listed.push(ListedSheet { name: get("name"), relation: get("id") });
+                    list(ListedSheet { name: get("name"), relation: get("id") }, &mut listed, limits)?;
                 }
                 _ => {}
             },
@@ -136,11 +138,13 @@ fn date_styles(container: &mut Container<'_>, meter: &Meter, path: &str) -> Resu
                     let id = attribute(&element, "numFmtId").and_then(|id| id.parse().ok());
                     if let (Some(id), Some(code)) = (id, text_attribute(&element, "formatCode")) {
                         own.insert(id, is_date(&code));
+                        check_styles(own.len())?;
                     }
                 }
                 "cellXfs" => in_cell_styles = true,
                 "xf" if in_cell_styles => {
                     formats.push(attribute(&element, "numFmtId").and_then(|id| id.parse().ok()).unwrap_or(0));
+                    check_styles(formats.len())?;
                 }
                 _ => {}
             },
