@@ -54,8 +54,16 @@ pub struct Change<F> {
 }
 
 /// A kind of fact.
-pub trait Fact: ExchangeData + Eq {}
-impl<F: ExchangeData + Eq> Fact for F {}
+pub trait Fact: ExchangeData + Eq {
+    /// Logs an error when two facts of one key cannot be of the same thing.
+    fn check_same(&self, _: &Self) {}
+}
+
+impl Fact for Message {}
+impl Fact for Sale {}
+impl Fact for Period {}
+impl Fact for CreatorReport {}
+impl Fact for TemplateDay {}
 
 /// A message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -50,7 +50,8 @@ create table views.fan_names (
     nickname text
 );
 
--- Measures of a chatter by creator and local hour; chatter_id 0 with a null name is the unattributed chatter.
+-- Measures of a chatter by creator and local hour; chatter_id 0 with a null name is the unattributed chatter. A group is
+-- listed when it has a message; worked time is known by day alone.
 create table views.chatter_hour (
     creator_id        bigint not null,
     chatter_id        bigint not null,
@@ -65,8 +66,19 @@ create table views.chatter_hour (
     replies           bigint not null,
     reply_seconds_sum bigint not null,
     mass_messages     bigint not null,
+    fans_chatted      bigint not null,           -- distinct in the window
+    fans_spent        bigint not null,
+    reply_seconds_p50 bigint,
+    reply_seconds_p90 bigint,
+    sales_gross_cents bigint not null,
+    sales_net_cents   bigint not null,
+    sales_count       bigint not null,
+    reversed_net_cents bigint not null,
+    reversed_count    bigint not null,
     golden_ratio      double precision generated always as (views.ratio(ppvs_sent, messages_sent)) stored,
     unlock_rate       double precision generated always as (views.ratio(ppvs_unlocked, ppvs_sent)) stored,
+    fan_cvr           double precision generated always as (views.ratio(fans_spent, fans_chatted)) stored,
+    avg_earnings_per_spender_cents double precision generated always as (views.ratio(ppv_sales_cents, fans_spent)) stored,
     reply_seconds_mean double precision generated always as (views.ratio(reply_seconds_sum, replies)) stored,
     primary key (creator_id, chatter_id, hour)
 );
@@ -87,15 +99,25 @@ create table views.chatter_day (
     replies           bigint not null,
     reply_seconds_sum bigint not null,
     mass_messages     bigint not null,
-    fans_chatted      bigint not null,
+    fans_chatted      bigint not null,           -- distinct in the window
     fans_spent        bigint not null,
     reply_seconds_p50 bigint,
     reply_seconds_p90 bigint,
+    sales_gross_cents bigint not null,
+    sales_net_cents   bigint not null,
+    sales_count       bigint not null,
+    reversed_net_cents bigint not null,
+    reversed_count    bigint not null,
+    clocked_minutes   bigint,
+    scheduled_minutes bigint,
     golden_ratio      double precision generated always as (views.ratio(ppvs_sent, messages_sent)) stored,
     unlock_rate       double precision generated always as (views.ratio(ppvs_unlocked, ppvs_sent)) stored,
     fan_cvr           double precision generated always as (views.ratio(fans_spent, fans_chatted)) stored,
     avg_earnings_per_spender_cents double precision generated always as (views.ratio(ppv_sales_cents, fans_spent)) stored,
     reply_seconds_mean double precision generated always as (views.ratio(reply_seconds_sum, replies)) stored,
+    sales_per_hour_cents double precision generated always as (views.hourly(sales_net_cents, clocked_minutes)) stored,
+    messages_per_hour    double precision generated always as (views.hourly(messages_sent, clocked_minutes)) stored,
+    fans_per_hour        double precision generated always as (views.hourly(fans_chatted, clocked_minutes)) stored,
     primary key (creator_id, chatter_id, day)
 );
 create index chatter_day_by_day on views.chatter_day (day);
@@ -190,12 +212,17 @@ create table views.fan_measures (
     last_seen         timestamptz not null,
     last_purchase     timestamptz,
     last_purchase_day date,                      -- local
+    r                 bigint,                    -- scores 1 to 5, 5 best; null without a purchase
+    f                 bigint,
+    m                 bigint,
+    segment           text,
     unlock_rate       double precision generated always as (views.ratio(ppvs_unlocked, ppvs_received)) stored,
     primary key (creator_id, fan_id)
 );
 create index fan_measures_by_fan on views.fan_measures (fan_id);
 create index fan_measures_by_spend on views.fan_measures (spend_cents desc, creator_id, fan_id);
 create index fan_measures_by_creator_spend on views.fan_measures (creator_id, spend_cents desc, fan_id);
+create index fan_measures_by_segment on views.fan_measures (segment, creator_id);
 create index fan_measures_by_last_seen on views.fan_measures (last_seen desc, creator_id, fan_id);
 
 -- One row: the day up to which "days since" are counted.

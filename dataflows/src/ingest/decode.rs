@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use crate::calendar::day_number;
 use crate::facts::key::Key;
-use crate::facts::{CreatorReport, FileVersion, Message, Period, Sale, TemplateDay};
-use crate::views::names::{Name, NameKind, NameOf};
+use crate::facts::{CreatorReport, Message, Period, Sale, TemplateDay};
+use crate::views::names::{Name, NameKind, NameOf, Shown};
 
 /// A row: what it says, and which names it uses.
 pub struct Decoded<'a> {
@@ -70,11 +70,11 @@ impl NameUse<'_> {
         }
     }
 
-    /// The name, with the file's version that shows it.
-    pub fn seen_in(self, version: &Arc<FileVersion>) -> Name {
+    /// The name as a fact.
+    pub fn shown(self, of: NameOf) -> Name {
         let boxed = |text: Cow<'_, str>| text.into_owned().into_boxed_str();
         let (platform, name, nickname) = (boxed(self.platform), boxed(self.name), self.nickname.map(boxed));
-        Name { seen: Arc::clone(version), platform, name, nickname }
+        Name { of, shown: Arc::new(Shown { platform, name, nickname }) }
     }
 }
 
