@@ -17,6 +17,7 @@ pub mod fans;
 pub mod files;
 pub mod hours_day;
 pub mod names;
+pub mod reconciliation;
 pub mod reply_times;
 pub mod rfm;
 pub mod sales_day;
@@ -67,7 +68,7 @@ pub struct View<'scope> {
 }
 
 /// The tables of all views. The tables of names come first: the others take their labels from them.
-pub static TABLES: [&Table; 15] = [
+pub static TABLES: [&Table; 16] = [
     &names::CREATORS,
     &names::CHATTERS,
     &names::FAN_NAMES,
@@ -83,6 +84,7 @@ pub static TABLES: [&Table; 15] = [
     &as_of::TABLE,
     &files::TABLE,
     &template_day::TABLE,
+    &reconciliation::TABLE,
 ];
 
 /// Every view.
@@ -100,5 +102,6 @@ pub fn all<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Ve
     views.push(as_of::view(sources, &daily, settings));
     views.push(files::view(sources));
     views.push(template_day::view(sources));
+    views.push(reconciliation::view(sources));
     views
 }

@@ -78,7 +78,8 @@ where
     let (results, stream) = builder.new_output();
     let mut results = OutputBuilder::from(results);
     let keys = metrics::gauge!("fandom_dataflow_keys", "operator" => name.to_owned());
-    builder.build_reschedule(move |capabilities| {
+    let activator = stream.scope().activator_for(builder.operator_info().address);
+    builder.build(move |capabilities| {
         let mut hydration = capabilities.into_iter().next().map(|mut capability| {
             capability.downgrade(&HYDRATED);
             (capability, 0usize)
@@ -106,7 +107,7 @@ where
             let mut results = results.activate();
             if let Some((capability, place)) = &mut hydration {
                 if frontiers[0].less_equal(&HYDRATED) {
-                    return false;
+                    return;
                 }
                 let mut session = results.session(capability);
                 let end = states.places().min(*place + EMITTED_AT_ONCE);
@@ -118,7 +119,8 @@ where
                 }
                 *place = end;
                 if end < states.places() {
-                    return true;
+                    activator.activate();
+                    return;
                 }
                 drop(session);
                 hydration = None;
@@ -149,7 +151,6 @@ where
                 }
                 keys.set(states.len() as f64);
             }
-            false
         }
     });
     stream.as_collection()

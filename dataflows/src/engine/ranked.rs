@@ -20,6 +20,11 @@ impl<T> Default for Ranked<T> {
 }
 
 impl<T: Ord + Copy> Ranked<T> {
+    /// Of items in ascending order.
+    pub fn from_sorted(items: &[T]) -> Ranked<T> {
+        Ranked { buckets: items.chunks(BUCKET * 3 / 4).map(<[T]>::to_vec).collect(), len: items.len() }
+    }
+
     /// How many items there are.
     pub fn len(&self) -> usize {
         self.len
@@ -57,6 +62,16 @@ impl<T: Ord + Copy> Ranked<T> {
         }
         self.len -= 1;
         true
+    }
+
+    /// Puts in an item so many times, or takes it out so many times.
+    pub fn update(&mut self, item: T, times: isize) {
+        for _ in 0..times {
+            self.insert(item);
+        }
+        for _ in times..0 {
+            assert!(self.remove(&item), "what is taken out was there");
+        }
     }
 
     /// The item at a position (0-based, ascending).

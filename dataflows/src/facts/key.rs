@@ -109,15 +109,22 @@ impl super::Sale {
 }
 
 impl super::Period {
-    /// The natural key of an employee's period: `start` and `end` are its ends, in seconds since the Unix epoch.
-    pub fn key(&self, start: i64, end: i64) -> Key {
+    /// The natural key of an employee's period.
+    pub fn key(&self) -> Key {
         let granularity = match self.granularity {
             Granularity::ByEmployee => 0,
             Granularity::ByTimeAndEmployee => 1,
             Granularity::DetailedBreakdown => 2,
         };
-        let parts = Parts::of(b'p').number(granularity).number(self.chatter).number(self.creators.len() as u64);
-        self.creators.iter().fold(parts, |parts, creator| parts.number(*creator)).signed(start).signed(end).key()
+        let mut creators = self.creators.clone();
+        creators.sort_unstable();
+        let parts = Parts::of(b'p').number(granularity).number(self.chatter).number(creators.len() as u64);
+        creators
+            .iter()
+            .fold(parts, |parts, creator| parts.number(*creator))
+            .signed(self.start_at)
+            .signed(self.end_at)
+            .key()
     }
 }
 

@@ -16,14 +16,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fandom_schemas::identity;
+use fandom_schemas::identity::{self, Id};
 use fandom_schemas::manifest::{FileState, Manifest};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use super::decode::{Decoded, NameUse, Parsed};
 use crate::facts::key::Key;
-use crate::facts::{Change, CreatorReport, FileVersion, Holder, Message, Period, Sale, TemplateDay};
+use crate::facts::{Change, CreatorReport, FileVersion, Holder, Message, Period, Sale, SheetName, TemplateDay};
 use crate::views::files::SheetOfFile;
 use crate::views::names::{Name, NameOf};
 
@@ -247,6 +247,7 @@ impl Live {
             sheets: SheetOfFile::of_manifest(manifest, version.id),
             version,
         };
+        let mut sheet_names = HashMap::new();
         let mut seen: HashMap<(u16, Key), u32> = HashMap::with_capacity(pending.rows.len());
         for (parsed, _) in pending.rows.into_iter().flatten() {
             let (sheet, key) = parsed.place();
@@ -257,7 +258,10 @@ impl Live {
             match parsed {
                 Parsed::Message(_, _, fact) => add(&mut live.messages, &mut changes.messages, key, holder, fact),
                 Parsed::Sale(_, _, fact) => add(&mut live.sales, &mut changes.sales, key, holder, *fact),
-                Parsed::Period(_, _, fact) => add(&mut live.periods, &mut changes.periods, key, holder, *fact),
+                Parsed::Period(_, _, mut fact) => {
+                    fact.sheet = sheet_name(&mut sheet_names, manifest, live.version.id, sheet);
+                    add(&mut live.periods, &mut changes.periods, key, holder, *fact);
+                }
                 Parsed::Report(_, _, fact) => add(&mut live.reports, &mut changes.reports, key, holder, *fact),
                 Parsed::TemplateDay(_, _, fact) => {
                     add(&mut live.template_days, &mut changes.template_days, key, holder, *fact);
@@ -286,6 +290,21 @@ impl Live {
         retract(self.names, &self.version, &mut changes.names);
         changes.sheets.extend(self.sheets.into_iter().map(|sheet| (sheet, -1)));
     }
+}
+
+/// The names of a sheet, shared by its rows.
+fn sheet_name(
+    known: &mut HashMap<u16, Arc<SheetName>>,
+    manifest: &Manifest,
+    file_id: Id,
+    position: u16,
+) -> Arc<SheetName> {
+    let named = known.entry(position).or_insert_with(|| {
+        let sheet = manifest.sheets.iter().find(|sheet| sheet.position == position);
+        let sheet = sheet.and_then(|sheet| sheet.name.as_deref()).map(Into::into);
+        Arc::new(SheetName { file_id, position, file: manifest.name.as_str().into(), sheet })
+    });
+    Arc::clone(named)
 }
 
 fn add<F>(keys: &mut Keys, changes: &mut Vec<Change<F>>, key: Key, holder: Holder, fact: F) {
