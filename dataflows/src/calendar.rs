@@ -2,10 +2,13 @@
 //!
 //! A day is its number since 1970-01-01, a week the number of its Monday, a month the number of its first day.
 
+use std::ops::Range;
+
 use hashbrown::HashMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 /// Zones change their offset at multiples of 15 minutes, so instants within one have the same local hour.
 const SLOT_SECONDS: i64 = 900;
@@ -18,7 +21,7 @@ pub struct Calendar {
 }
 
 /// Where an instant falls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Local {
     /// Local day.
     pub day: i32,
@@ -49,6 +52,51 @@ impl Calendar {
     /// Today.
     pub fn today(&mut self) -> i32 {
         self.local(Timestamp::now().as_second()).day
+    }
+}
+
+/// A stretch of local time over which measures are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Window {
+    /// An hour, by the instant at which it begins.
+    Hour(i64),
+    /// A day.
+    Day(i32),
+    /// An ISO week, by its Monday.
+    Week(i32),
+    /// A month, by its first day.
+    Month(i32),
+    /// All time.
+    All,
+}
+
+impl Window {
+    /// The local days of the window; those of an hour are the days on which any zone can have it.
+    pub fn days(self) -> Range<i32> {
+        match self {
+            Window::Hour(at) => {
+                let day = i32::try_from(at.div_euclid(86_400)).unwrap_or(i32::MAX - 2);
+                day - 1..day + 2
+            }
+            Window::Day(day) => day..day + 1,
+            Window::Week(monday) => monday..monday + 7,
+            // No month has more than 31 days.
+            Window::Month(first) => first..month(first + 31),
+            Window::All => i32::MIN..i32::MAX,
+        }
+    }
+
+    /// The windows around a day.
+    pub fn around_day(day: i32) -> [Window; 4] {
+        [Window::Day(day), Window::Week(week(day)), Window::Month(month(day)), Window::All]
+    }
+}
+
+impl Local {
+    /// The windows around an hour.
+    pub fn windows(self) -> [Window; 5] {
+        let [day, week, month, all] = Window::around_day(self.day);
+        [Window::Hour(self.hour), day, week, month, all]
     }
 }
 

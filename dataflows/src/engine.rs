@@ -1,4 +1,13 @@
-//! What the views need of the engine beyond its own operators: differences of many measures, and combining early.
+//! What the views need of the engine beyond its own operators.
+//!
+//! - [`keyed`]: operators that keep a state by key, and no history.
+//! - [`table`]: where they keep it.
+//! - [`ranked`]: sorted sequences with positions.
+//! - [`measures`]: differences of many measures at once.
+//! - [`combine`]: sums of equal records before they travel.
 
 pub mod combine;
+pub mod keyed;
 pub mod measures;
+pub mod ranked;
+pub mod table;

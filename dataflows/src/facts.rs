@@ -54,8 +54,16 @@ pub struct Change<F> {
 }
 
 /// A kind of fact.
-pub trait Fact: ExchangeData + Eq {}
-impl<F: ExchangeData + Eq> Fact for F {}
+pub trait Fact: ExchangeData + Eq {
+    /// Logs an error when two facts of one key cannot be of the same thing.
+    fn check_same(&self, _: &Self) {}
+}
+
+impl Fact for Message {}
+impl Fact for Sale {}
+impl Fact for Period {}
+impl Fact for CreatorReport {}
+impl Fact for TemplateDay {}
 
 /// A message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -130,16 +138,41 @@ pub struct Period {
     pub granularity: Granularity,
     /// The chatter; [`fandom_schemas::identity::UNATTRIBUTED`] is nobody.
     pub chatter: Id,
-    /// The creators, in ascending order.
+    /// The creators, each once, in the sheet's order.
     pub creators: Box<[Id]>,
     /// First day of the period.
     pub first_day: i32,
     /// Last day of the period.
     pub last_day: i32,
+    /// First second of the period, since the Unix epoch.
+    pub start_at: i64,
+    /// Last second of the period.
+    pub end_at: i64,
+    /// Both as the sheet writes them.
+    pub written: Arc<(Box<str>, Box<str>)>,
     /// Worked minutes.
     pub clocked_minutes: Option<i64>,
     /// Planned minutes.
     pub scheduled_minutes: Option<i64>,
+    /// Direct messages, PPVs sent, PPVs unlocked, fans chatted, PPV sales and net sales in cents.
+    pub reported: [Option<i64>; 6],
+    /// The sheet that holds the row.
+    pub sheet: Arc<SheetName>,
+    /// 1-based row of the sheet.
+    pub row: u32,
+}
+
+/// A sheet of a file, with its names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SheetName {
+    /// The file's id in the views.
+    pub file_id: Id,
+    /// The sheet's position in the workbook.
+    pub position: u16,
+    /// The file's name or path.
+    pub file: Box<str>,
+    /// The sheet's name; none of a text file.
+    pub sheet: Option<Box<str>>,
 }
 
 /// What a platform reported of a creator's day or period.

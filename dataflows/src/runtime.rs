@@ -48,6 +48,9 @@ pub type Epoch = u64;
 /// The first epoch that may be a wall clock's: all below are of hydration.
 pub const FIRST_LIVE_EPOCH: Epoch = 1_000_000_000_000;
 
+/// The last epoch of hydration: by then the log has been read up to where it ended at the start.
+pub const HYDRATED: Epoch = FIRST_LIVE_EPOCH - 1;
+
 /// Why the dataflow ended.
 #[derive(Debug, thiserror::Error)]
 pub enum DataflowError {
@@ -437,6 +440,7 @@ pub fn updates<'scope>(
     let periods = dedup(scope.input_from(&mut inputs.periods), "periods");
     let reports = dedup(scope.input_from(&mut inputs.reports), "reports");
     let template_days = dedup(scope.input_from(&mut inputs.template_days), "template days");
+    let names = dedup(scope.input_from(&mut inputs.names), "names");
     let duplicates = messages
         .duplicates
         .concat(sales.duplicates)
@@ -450,7 +454,7 @@ pub fn updates<'scope>(
         reports: reports.facts,
         template_days: template_days.facts,
         duplicates,
-        names: scope.input_from(&mut inputs.names).as_collection(),
+        names: names.facts,
         sheets: scope.input_from(&mut inputs.sheets).as_collection(),
         today: scope.input_from(&mut inputs.today).as_collection(),
     };

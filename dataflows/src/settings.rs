@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 /// What the figures depend on, and how the job runs.
 ///
-/// - `FANDOM_WORKERS`: worker threads (1).
+/// - `FANDOM_WORKERS`: worker threads (2, or 1 on a machine of one core).
 /// - `FANDOM_REPORTING_TZ`: the IANA zone in which hours, days, weeks and months are cut (`UTC`).
 /// - `FANDOM_AS_OF`: `today`, or `data` for the last day that any row carries (`today`).
 /// - `FANDOM_MASS_SOURCES`: a message is mass when its source contains one of these words (`mass,welcome,automat`).
@@ -43,11 +43,16 @@ pub enum AsOf {
     Data,
 }
 
+/// Two workers read the log and keep the views about as fast as a broker and a database on the same machine can follow.
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(2)
+}
+
 impl DataflowSettings {
     /// Reads the settings; notes problems in `env`.
     pub fn from_env(env: &mut Env) -> DataflowSettings {
         let positive = |text: &str| text.parse().ok().filter(|&number: &usize| number > 0);
-        let workers = env.checked("FANDOM_WORKERS", 1, "a number of threads", positive);
+        let workers = env.checked("FANDOM_WORKERS", default_workers(), "a number of threads", positive);
         let reporting_tz =
             env.checked("FANDOM_REPORTING_TZ", TimeZone::UTC, "an IANA time zone", |text| TimeZone::get(text).ok());
         let as_of = env.checked("FANDOM_AS_OF", AsOf::Today, "today or data", |text| match text {

@@ -9,13 +9,17 @@
 
 pub mod as_of;
 pub mod chatter;
+pub mod contacts;
 pub mod creator_day;
 pub mod daily;
+pub mod fan_history;
 pub mod fans;
 pub mod files;
 pub mod hours_day;
 pub mod names;
+pub mod reconciliation;
 pub mod reply_times;
+pub mod rfm;
 pub mod sales_day;
 pub mod template_day;
 
@@ -28,7 +32,7 @@ use crate::settings::DataflowSettings;
 use crate::sink::table::{Row, Table};
 use daily::Daily;
 use files::SheetOfFile;
-use names::{Name, NameOf};
+use names::Name;
 
 /// A collection at epochs, with multiplicities.
 pub type Facts<'scope, F> = VecCollection<'scope, Epoch, F, isize>;
@@ -47,8 +51,8 @@ pub struct Sources<'scope> {
     pub template_days: Facts<'scope, TemplateDay>,
     /// Rows of a file's sheet that an earlier exported live file also holds.
     pub duplicates: Facts<'scope, (Id, u16)>,
-    /// The names in each live file.
-    pub names: Facts<'scope, (NameOf, Name)>,
+    /// Every name that a live file uses, once.
+    pub names: Facts<'scope, Name>,
     /// The sheets of each live file.
     pub sheets: Facts<'scope, SheetOfFile>,
     /// Today in the reporting zone.
@@ -64,7 +68,7 @@ pub struct View<'scope> {
 }
 
 /// The tables of all views. The tables of names come first: the others take their labels from them.
-pub static TABLES: [&Table; 15] = [
+pub static TABLES: [&Table; 16] = [
     &names::CREATORS,
     &names::CHATTERS,
     &names::FAN_NAMES,
@@ -80,6 +84,7 @@ pub static TABLES: [&Table; 15] = [
     &as_of::TABLE,
     &files::TABLE,
     &template_day::TABLE,
+    &reconciliation::TABLE,
 ];
 
 /// Every view.
@@ -87,13 +92,16 @@ pub fn all<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Ve
     let daily = Daily::new(sources, settings);
     let mut views = Vec::with_capacity(TABLES.len());
     views.extend(names::views(sources));
-    views.extend(chatter::views(sources, &daily, settings));
+    views.extend(chatter::views(sources, &daily));
     views.push(sales_day::view(&daily));
     views.push(hours_day::view(sources, &daily));
     views.push(creator_day::view(sources, &daily));
-    views.push(fans::view(sources, settings));
+    let figures = fan_history::figures(sources, settings);
+    let scores = rfm::scores(&figures);
+    views.push(fans::view(&figures, &scores, settings));
     views.push(as_of::view(sources, &daily, settings));
     views.push(files::view(sources));
     views.push(template_day::view(sources));
+    views.push(reconciliation::view(sources));
     views
 }

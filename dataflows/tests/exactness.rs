@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use fandom_dataflows::ingest::decode::Decoder;
 use fandom_dataflows::ingest::feed::{Feed, Inputs};
 use fandom_dataflows::ingest::release::Event;
-use fandom_dataflows::runtime::{Epoch, updates};
+use fandom_dataflows::runtime::{Epoch, FIRST_LIVE_EPOCH, HYDRATED, updates};
 use fandom_dataflows::settings::{AsOf, DataflowSettings};
 use fandom_dataflows::sink::collect::Update;
 use fandom_dataflows::sink::table::{Datum, Row};
@@ -207,15 +207,16 @@ fn play(feed: &mut Feed, decoder: &mut Decoder, inputs: &mut Inputs, version: u6
 /// A row of the view of that number, when it changed, and by how much.
 type Seen = ((u8, Row), Epoch, isize);
 
-/// The rows of all views, with their multiplicities, after each epoch.
-type Snapshots = Vec<BTreeMap<(u8, Row), isize>>;
+/// The rows of all views, with their multiplicities.
+type Snapshot = BTreeMap<(u8, Row), isize>;
 
-/// Plays a history into a dataflow of so many workers; versions are the positions of the steps, plus `first`.
-fn run(history: &[(u64, Step, bool)], workers: usize) -> Snapshots {
+/// Plays a history into a dataflow of so many workers, which reads the first `hydration` steps as it reads the log at its start.
+/// Returns the rows of all views after each step that ended an epoch, by the step's position.
+fn run(history: &[(u64, Step, bool)], hydration: usize, workers: usize) -> BTreeMap<usize, Snapshot> {
     let history = history.to_vec();
     let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
     let all = Arc::clone(&seen);
-    let ends: Vec<Epoch> = epochs(&history);
+    let ends = epochs(&history, hydration);
     #[expect(clippy::disallowed_methods, reason = "the test runs the dataflow as the runtime does")]
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
         let mut inputs = Inputs::new();
@@ -230,7 +231,10 @@ fn run(history: &[(u64, Step, bool)], workers: usize) -> Snapshots {
         let mut feed = Feed::new(settings().mass_sources);
         let mut decoder = Decoder::new(settings().mass_sources);
         inputs.advance_to(1);
-        for (version, step, ends_epoch) in &history {
+        for (place, (version, step, ends_epoch)) in history.iter().enumerate() {
+            if place == hydration {
+                inputs.advance_to(FIRST_LIVE_EPOCH);
+            }
             // A file is read by one worker, as its partition is.
             let (Step::Version { file, .. } | Step::Gone { file }) = step;
             if usize::from(*file) % worker.peers() == worker.index() {
@@ -245,22 +249,31 @@ fn run(history: &[(u64, Step, bool)], workers: usize) -> Snapshots {
     });
     drop(guards.expect("the workers start"));
     let updates = all.lock().expect("no worker panics");
-    ends.iter()
-        .map(|end| {
-            let mut rows = BTreeMap::new();
-            for (row, _, diff) in updates.iter().filter(|(_, epoch, _)| epoch <= end) {
-                *rows.entry(row.clone()).or_insert(0) += diff;
-            }
-            rows.retain(|_, diff| *diff != 0);
-            rows
-        })
-        .collect()
+    let snapshot = |end: Epoch| {
+        let mut rows = BTreeMap::new();
+        for (row, _, diff) in updates.iter().filter(|(_, epoch, _)| *epoch <= end) {
+            *rows.entry(row.clone()).or_insert(0) += diff;
+        }
+        rows.retain(|_, diff| *diff != 0);
+        rows
+    };
+    ends.into_iter().map(|(place, end)| (place, snapshot(end))).collect()
 }
 
-fn epochs(history: &[(u64, Step, bool)]) -> Vec<Epoch> {
-    let ended = history.iter().filter(|(_, _, ends)| *ends).count() as Epoch;
-    let last_is_open = history.last().is_some_and(|(_, _, ends)| !ends);
-    (1..=ended + Epoch::from(last_is_open)).collect()
+/// After which steps the views are looked at, and up to which epoch: the last of hydration, and each one that ends after it.
+fn epochs(history: &[(u64, Step, bool)], hydration: usize) -> BTreeMap<usize, Epoch> {
+    let mut ends = BTreeMap::new();
+    if hydration > 0 {
+        ends.insert(hydration - 1, HYDRATED);
+    }
+    let mut epoch = FIRST_LIVE_EPOCH;
+    for (place, (_, _, ends_epoch)) in history.iter().enumerate().skip(hydration) {
+        if *ends_epoch || place + 1 == history.len() {
+            ends.insert(place, epoch);
+            epoch += 1;
+        }
+    }
+    ends
 }
 
 /// The files that are live after these steps, as steps of their own, with their versions.
@@ -340,19 +353,14 @@ fn check_against_loops(rows: &BTreeMap<(u8, Row), isize>, winners: &[TestRow]) {
     }
 }
 
-fn check(history: &History, workers: usize) {
+fn check(history: &History, hydration: usize, workers: usize) {
     let numbered: Vec<(u64, Step, bool)> =
         history.iter().enumerate().map(|(place, (step, ends))| (place as u64 + 1, step.clone(), *ends)).collect();
-    let snapshots = run(&numbered, workers);
-    let mut ends: Vec<usize> = (0..numbered.len()).filter(|place| numbered[*place].2).collect();
-    if numbered.last().is_some_and(|(_, _, ends)| !ends) {
-        ends.push(numbered.len() - 1);
-    }
-    for (snapshot, end) in snapshots.iter().zip(ends) {
-        let live = live(&numbered[..=end]);
-        let fresh = run(&live, 1).pop().unwrap_or_default();
-        assert_eq!(snapshot, &fresh, "after {} steps", end + 1);
-        check_against_loops(snapshot, &winners(&live));
+    for (place, snapshot) in run(&numbered, hydration.min(numbered.len()), workers) {
+        let live = live(&numbered[..=place]);
+        let fresh = run(&live, live.len(), 1).pop_last().map(|(_, rows)| rows).unwrap_or_default();
+        assert_eq!(snapshot, fresh, "after {} steps", place + 1);
+        check_against_loops(&snapshot, &winners(&live));
     }
 }
 
@@ -360,8 +368,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
-    fn views_are_a_function_of_the_live_files(history in histories()) {
-        check(&history, 1);
+    fn views_are_a_function_of_the_live_files(history in histories(), hydration in 0..4usize) {
+        check(&history, hydration, 1);
     }
 }
 
@@ -369,7 +377,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 50, ..ProptestConfig::default() })]
 
     #[test]
-    fn two_workers_agree_with_one(history in histories()) {
-        check(&history, 2);
+    fn two_workers_agree_with_one(history in histories(), hydration in 0..4usize) {
+        check(&history, hydration, 2);
     }
 }

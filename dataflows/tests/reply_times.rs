@@ -18,9 +18,8 @@ fn a_bucket_stands_within_two_percent_of_its_members() {
 #[test]
 fn ranks_are_nearest_and_counted_from_one() {
     let buckets: Vec<(u16, isize)> = vec![(1, 1), (5, 2), (9, 1)];
-    let borrowed: Vec<(&u16, isize)> = buckets.iter().map(|(bucket, count)| (bucket, *count)).collect();
-    assert_eq!(nearest_rank(&borrowed, 50), Some(5));
-    assert_eq!(nearest_rank(&borrowed, 90), Some(9));
-    assert_eq!(nearest_rank(&borrowed[..1], 50), Some(1));
+    assert_eq!(nearest_rank(&buckets, 50), Some(5));
+    assert_eq!(nearest_rank(&buckets, 90), Some(9));
+    assert_eq!(nearest_rank(&buckets[..1], 50), Some(1));
     assert_eq!(nearest_rank(&[], 50), None);
 }

@@ -48,7 +48,7 @@ pub struct UpArgs {
     /// Port of API and page, on loopback; 0 takes a free one [FANDOM_PORT, else 8080]
     #[arg(long, value_name = "N")]
     pub port: Option<u16>,
-    /// Worker threads of the dataflow [FANDOM_WORKERS, else 1]
+    /// Worker threads of the dataflow [FANDOM_WORKERS, else 2, or 1 on one core]
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
     /// Leave the inbox empty at the first start

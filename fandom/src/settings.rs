@@ -42,7 +42,7 @@ pub const SETTINGS: &[Setting] = &[
         "folder that is watched for spreadsheets (--inbox)",
     ),
     setting("FANDOM_PORT", "8080", "port of API and page, on loopback; 0 takes a free one (--port)"),
-    setting("FANDOM_WORKERS", "1", "worker threads of the dataflow (--workers)"),
+    setting("FANDOM_WORKERS", "2, or 1 on one core", "worker threads of the dataflow (--workers)"),
     setting("FANDOM_REPORTING_TZ", "UTC", "IANA zone in which hours, days, weeks and months are cut"),
     setting(
         "FANDOM_AS_OF",

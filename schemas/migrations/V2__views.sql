@@ -50,7 +50,8 @@ create table views.fan_names (
     nickname text
 );
 
--- Measures of a chatter by creator and local hour; chatter_id 0 with a null name is the unattributed chatter.
+-- Measures of a chatter by creator and local hour; chatter_id 0 with a null name is the unattributed chatter. A group is
+-- listed when it has a message; worked time is known by day alone.
 create table views.chatter_hour (
     creator_id        bigint not null,
     chatter_id        bigint not null,
@@ -65,8 +66,19 @@ create table views.chatter_hour (
     replies           bigint not null,
     reply_seconds_sum bigint not null,
     mass_messages     bigint not null,
+    fans_chatted      bigint not null default 0,           -- distinct in the window
+    fans_spent        bigint not null default 0,
+    reply_seconds_p50 bigint,
+    reply_seconds_p90 bigint,
+    sales_gross_cents bigint not null default 0,
+    sales_net_cents   bigint not null default 0,
+    sales_count       bigint not null default 0,
+    reversed_net_cents bigint not null default 0,
+    reversed_count    bigint not null default 0,
     golden_ratio      double precision generated always as (views.ratio(ppvs_sent, messages_sent)) stored,
     unlock_rate       double precision generated always as (views.ratio(ppvs_unlocked, ppvs_sent)) stored,
+    fan_cvr           double precision generated always as (views.ratio(fans_spent, fans_chatted)) stored,
+    avg_earnings_per_spender_cents double precision generated always as (views.ratio(ppv_sales_cents, fans_spent)) stored,
     reply_seconds_mean double precision generated always as (views.ratio(reply_seconds_sum, replies)) stored,
     primary key (creator_id, chatter_id, hour)
 );
@@ -87,15 +99,25 @@ create table views.chatter_day (
     replies           bigint not null,
     reply_seconds_sum bigint not null,
     mass_messages     bigint not null,
-    fans_chatted      bigint not null,
+    fans_chatted      bigint not null,           -- distinct in the window
     fans_spent        bigint not null,
     reply_seconds_p50 bigint,
     reply_seconds_p90 bigint,
+    sales_gross_cents bigint not null default 0,
+    sales_net_cents   bigint not null default 0,
+    sales_count       bigint not null default 0,
+    reversed_net_cents bigint not null default 0,
+    reversed_count    bigint not null default 0,
+    clocked_minutes   bigint,
+    scheduled_minutes bigint,
     golden_ratio      double precision generated always as (views.ratio(ppvs_sent, messages_sent)) stored,
     unlock_rate       double precision generated always as (views.ratio(ppvs_unlocked, ppvs_sent)) stored,
     fan_cvr           double precision generated always as (views.ratio(fans_spent, fans_chatted)) stored,
     avg_earnings_per_spender_cents double precision generated always as (views.ratio(ppv_sales_cents, fans_spent)) stored,
     reply_seconds_mean double precision generated always as (views.ratio(reply_seconds_sum, replies)) stored,
+    sales_per_hour_cents double precision generated always as (views.hourly(sales_net_cents, clocked_minutes)) stored,
+    messages_per_hour    double precision generated always as (views.hourly(messages_sent, clocked_minutes)) stored,
+    fans_per_hour        double precision generated always as (views.hourly(fans_chatted, clocked_minutes)) stored,
     primary key (creator_id, chatter_id, day)
 );
 create index chatter_day_by_day on views.chatter_day (day);
@@ -190,12 +212,17 @@ create table views.fan_measures (
     last_seen         timestamptz not null,
     last_purchase     timestamptz,
     last_purchase_day date,                      -- local
+    r                 bigint,                    -- scores 1 to 5, 5 best; null without a purchase
+    f                 bigint,
+    m                 bigint,
+    segment           text,
     unlock_rate       double precision generated always as (views.ratio(ppvs_unlocked, ppvs_received)) stored,
     primary key (creator_id, fan_id)
 );
 create index fan_measures_by_fan on views.fan_measures (fan_id);
 create index fan_measures_by_spend on views.fan_measures (spend_cents desc, creator_id, fan_id);
 create index fan_measures_by_creator_spend on views.fan_measures (creator_id, spend_cents desc, fan_id);
+create index fan_measures_by_segment on views.fan_measures (segment, creator_id);
 create index fan_measures_by_last_seen on views.fan_measures (last_seen desc, creator_id, fan_id);
 
 -- One row: the day up to which "days since" are counted.
@@ -242,3 +269,53 @@ create table views.template_day (
     primary key (chatter_id, day)
 );
 create index template_day_by_day on views.template_day (day);
+
+-- What a platform reported of an employee, creators and window beside what the rows say, by row of the winning file.
+create table views.reconciliation_rows (
+    file_id      bigint not null,
+    position     bigint not null,                -- of the sheet in the workbook
+    row_number   bigint not null,
+    file         text not null,
+    sheet        text,
+    chatter_id   bigint not null,
+    chatter      text,
+    creator_ids  jsonb not null,
+    first_day    date not null,
+    last_day     date not null,
+    period_start text not null,                  -- as the sheet writes it
+    period_end   text not null,
+    reported_messages_sent bigint,
+    reported_ppvs_sent bigint,
+    reported_ppvs_unlocked bigint,
+    reported_fans_chatted bigint,
+    reported_ppv_sales_cents bigint,
+    reported_sales_net_cents bigint,
+    messages_sent bigint not null,
+    ppvs_sent bigint not null,
+    ppvs_unlocked bigint not null,
+    fans_chatted bigint not null,
+    ppv_sales_cents bigint not null,
+    sales_net_cents bigint not null,
+    differs      boolean generated always as (
+        coalesce(reported_messages_sent <> messages_sent, false) or
+        coalesce(reported_ppvs_sent <> ppvs_sent, false) or
+        coalesce(reported_ppvs_unlocked <> ppvs_unlocked, false) or
+        coalesce(reported_fans_chatted <> fans_chatted, false) or
+        coalesce(reported_ppv_sales_cents <> ppv_sales_cents, false) or
+        coalesce(reported_sales_net_cents <> sales_net_cents, false)) stored,
+    primary key (file_id, position, row_number)
+);
+create index reconciliation_rows_by_name on views.reconciliation_rows (file, position, row_number);
+create index reconciliation_rows_that_differ on views.reconciliation_rows (file, position, row_number) where differs;
+
+-- The same with the creators' names, and the figures as objects; a difference is reported minus computed.
+create view views.reconciliation as
+    select r.file_id, r.position, r.file, r.sheet, r.row_number as row, r.chatter_id, r.chatter as employee, r.creator_ids,
+        (select jsonb_agg(coalesce(c.creator, e.id) order by e.place)
+            from jsonb_array_elements_text(r.creator_ids) with ordinality e (id, place)
+            left join views.creators c on c.creator_id = e.id::bigint) as creators,
+        r.first_day, r.last_day, r.period_start as start, r.period_end as "end", r.differs,
+        jsonb_build_object('messages_sent', r.reported_messages_sent, 'ppvs_sent', r.reported_ppvs_sent, 'ppvs_unlocked', r.reported_ppvs_unlocked, 'fans_chatted', r.reported_fans_chatted, 'ppv_sales_cents', r.reported_ppv_sales_cents, 'sales_net_cents', r.reported_sales_net_cents) as reported,
+        jsonb_build_object('messages_sent', r.messages_sent, 'ppvs_sent', r.ppvs_sent, 'ppvs_unlocked', r.ppvs_unlocked, 'fans_chatted', r.fans_chatted, 'ppv_sales_cents', r.ppv_sales_cents, 'sales_net_cents', r.sales_net_cents) as computed,
+        jsonb_build_object('messages_sent', r.reported_messages_sent - r.messages_sent, 'ppvs_sent', r.reported_ppvs_sent - r.ppvs_sent, 'ppvs_unlocked', r.reported_ppvs_unlocked - r.ppvs_unlocked, 'fans_chatted', r.reported_fans_chatted - r.fans_chatted, 'ppv_sales_cents', r.reported_ppv_sales_cents - r.ppv_sales_cents, 'sales_net_cents', r.reported_sales_net_cents - r.sales_net_cents) as difference
+    from views.reconciliation_rows r;

@@ -1,27 +1,26 @@
-//! One winner for each key, whatever files hold it.
+//! Each row once, however many files hold it.
 //!
 //! ```text
-//!              by key            in order of time
-//!  changes ───exchange───▶ stash ───────────────▶ holders by key ──▶ winning facts (±1)
-//!                                                       └──────────▶ duplicates by (file, sheet) (±1)
+//!  changes ──by key to workers──▶ holders of each key ──▶ winner before (−1), winner after (+1)
+//!                                                    └──▶ holders beside the first, by file and sheet
 //! ```
 //!
 //! Invariants
-//! 1. Times are applied in order and whole, when the input frontier has passed them; what is emitted at a time is the
-//!    difference of the winners before and after it. A replaced file whose row is equal in both versions emits nothing.
-//! 2. The winner of a key is its greatest holder: (exported_at, modified_at, file id, version, sheet).
-//! 3. Every holder but the least is a duplicate: a row that an earlier exported live file (or an earlier sheet) also holds.
-//! 4. State: one entry a key, holding each holder once. A row that one file holds costs no allocation.
+//! 1. At every time, the facts are the winners of all keys that something holds: the fact of the greatest holder.
+//! 2. A retraction of one holder leaves the fact, with the value of the greatest that is left.
+//! 3. The state is a function of the set of holders of a key, holding each holder once. A row that one file holds
+//!    costs no allocation.
 //!
-//! Unlike differential's `reduce`, the operator keeps no history of its input: times are totally ordered, and nothing
-//! reads the past.
+//! Like the operators of [`crate::engine::keyed`], and unlike differential's `reduce`, it keeps no history: times are totally ordered,
+//! and nothing reads the past. While the log is read up to its end at the start, changes are taken in as they come: of
+//! those epochs only the sum is ever looked at.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, VecCollection};
 use fandom_schemas::identity::Id;
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
@@ -30,7 +29,8 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::key::Key;
 use super::{Change, Fact, Holder};
-use crate::runtime::Epoch;
+use crate::engine::table::Table;
+use crate::runtime::{Epoch, HYDRATED};
 
 /// The winners, and how many rows of each (file, sheet) an earlier live file also holds.
 pub struct Deduplicated<'scope, F: Fact> {
@@ -48,41 +48,39 @@ pub fn dedup<'scope, F: Fact>(changes: StreamVec<'scope, Epoch, Change<F>>, name
     let (duplicates, duplicate_stream) = builder.new_output();
     let mut facts = OutputBuilder::from(facts);
     let mut duplicates = OutputBuilder::from(duplicates);
-    let keys = metrics::gauge!("fandom_dataflow_keys", "kind" => name.to_owned());
+    let keys = metrics::gauge!("fandom_dataflow_keys", "operator" => name.to_owned());
     builder.build(move |_| {
         let mut stash: BTreeMap<Epoch, Stashed<F>> = BTreeMap::new();
         let mut state: State<F> = State::default();
         move |frontiers| {
-            input.for_each(|capability, data| {
-                let Some(time) = capability.least().copied() else { return };
-                let entry = stash
-                    .entry(time)
-                    .or_insert_with(|| (capability.delayed(&time, 0), capability.delayed(&time, 1), Vec::new()));
-                if entry.2.is_empty() {
-                    entry.2 = std::mem::take(data);
-                } else {
-                    entry.2.append(data);
-                }
-            });
             let mut fact_output = facts.activate();
             let mut duplicate_output = duplicates.activate();
-            while let Some(first) = stash.first_entry() {
-                if frontiers[0].less_equal(first.key()) {
-                    break;
-                }
-                let (time, (fact_capability, duplicate_capability, changes)) = first.remove_entry();
-                let mut winners = fact_output.session(&fact_capability);
+            let mut settle = |time: Epoch, capabilities: &[Capability<Epoch>; 2], changes: Vec<Change<F>>| {
+                let mut winners = fact_output.session(&capabilities[0]);
                 let mut doubles: HashMap<(Id, u16), isize> = HashMap::new();
                 state.apply(changes, &mut |fact, diff| winners.give((fact, time, diff)), &mut |holder, diff| {
                     *doubles.entry((holder.file.id, holder.sheet)).or_default() += diff
                 });
-                let mut session = duplicate_output.session(&duplicate_capability);
-                for (place, diff) in doubles {
-                    if diff != 0 {
-                        session.give((place, time, diff));
-                    }
-                }
+                let mut session = duplicate_output.session(&capabilities[1]);
+                doubles.retain(|_, diff| *diff != 0);
+                session.give_iterator(doubles.into_iter().map(|(place, diff)| (place, time, diff)));
                 keys.set(state.keys() as f64);
+            };
+            input.for_each(|capability, data| {
+                let Some(time) = capability.least().copied() else { return };
+                let capabilities = || [capability.delayed(&time, 0), capability.delayed(&time, 1)];
+                if time <= HYDRATED {
+                    settle(time, &capabilities(), std::mem::take(data));
+                } else {
+                    stash.entry(time).or_insert_with(|| (capabilities(), Vec::new())).1.append(data);
+                }
+            });
+            while let Some(first) = stash.first_entry() {
+                if frontiers[0].less_equal(first.key()) {
+                    break;
+                }
+                let (time, (capabilities, changes)) = first.remove_entry();
+                settle(time, &capabilities, changes);
             }
         }
     });
@@ -90,28 +88,29 @@ pub fn dedup<'scope, F: Fact>(changes: StreamVec<'scope, Epoch, Change<F>>, name
 }
 
 /// The capabilities of both outputs, and the changes, of a time.
-type Stashed<F> = (Capability<Epoch>, Capability<Epoch>, Vec<Change<F>>);
+type Stashed<F> = ([Capability<Epoch>; 2], Vec<Change<F>>);
 
 /// Who holds each key.
-pub struct State<F> {
-    keys: HashMap<Key, Holders<F>>,
+struct State<F> {
+    keys: Table<Key, Holders<F>>,
+    known: KnownHolders,
 }
 
 impl<F> Default for State<F> {
     fn default() -> State<F> {
-        State { keys: HashMap::new() }
+        State { keys: Table::default(), known: KnownHolders::default() }
     }
 }
 
 enum Holders<F> {
-    One(Holder, F),
+    One(u32, F),
     /// In ascending order of the holder; two or more.
-    Many(Vec<(Holder, F)>),
+    Many(Box<Vec<(u32, F)>>),
 }
 
 impl<F: Fact> State<F> {
     /// Applies the changes of one time; tells the changes of winners and of duplicates.
-    pub fn apply(
+    fn apply(
         &mut self,
         mut changes: Vec<Change<F>>,
         winners: &mut impl FnMut(F, isize),
@@ -122,29 +121,30 @@ impl<F: Fact> State<F> {
         let mut rest = changes.into_iter().peekable();
         while let Some(change) = rest.next() {
             let alone = rest.peek().is_none_or(|next| next.key != change.key);
-            let entry = self.keys.entry(change.key);
-            match (entry, change.fact) {
-                (Entry::Vacant(vacant), Some(fact)) if alone => {
+            let key = change.key;
+            match (self.keys.find(&key), change.fact) {
+                (None, Some(fact)) if alone => {
                     winners(fact.clone(), 1);
-                    vacant.insert(Holders::One(change.holder, fact));
+                    let holder = self.known.begins(change.holder);
+                    self.keys.insert(key, Holders::One(holder, fact));
                 }
-                (Entry::Occupied(occupied), None) if alone && occupied.get().is_only(&change.holder) => {
-                    if let Holders::One(_, fact) = occupied.remove() {
+                (Some(place), None) if alone && self.is_only(place, &change.holder) => {
+                    if let Holders::One(holder, fact) = self.keys.remove(place) {
+                        self.known.ceases(holder);
                         winners(fact, -1);
                     }
                 }
-                (entry, fact) => {
-                    let key = change.key;
-                    let before = match entry {
-                        Entry::Occupied(occupied) => occupied.remove().into_list(),
-                        Entry::Vacant(_) => Vec::new(),
-                    };
+                (place, fact) => {
+                    let before = place.map_or_else(Vec::new, |place| self.keys.remove(place).into_list());
+                    let before: Vec<(Holder, F)> =
+                        before.into_iter().map(|(holder, fact)| (self.known.ceases(holder), fact)).collect();
                     let mut after = before.clone();
                     apply_one(&mut after, change.holder, fact);
                     while let Some(next) = rest.next_if(|next| next.key == key) {
                         apply_one(&mut after, next.holder, next.fact);
                     }
                     emit(&before, &after, winners, duplicates);
+                    let after = after.into_iter().map(|(holder, fact)| (self.known.begins(holder), fact)).collect();
                     if let Some(holders) = Holders::from_list(after) {
                         self.keys.insert(key, holders);
                     }
@@ -153,17 +153,25 @@ impl<F: Fact> State<F> {
         }
     }
 
-    /// How many keys are held.
-    pub fn keys(&self) -> usize {
+    fn is_only(&self, place: usize, holder: &Holder) -> bool {
+        matches!(&self.keys.entry(place).1, Holders::One(only, _) if self.known.is(*only, holder))
+    }
+
+    fn keys(&self) -> usize {
         self.keys.len()
     }
 }
 
-fn apply_one<F>(holders: &mut Vec<(Holder, F)>, holder: Holder, fact: Option<F>) {
+fn apply_one<F: Fact>(holders: &mut Vec<(Holder, F)>, holder: Holder, fact: Option<F>) {
     match (holders.binary_search_by(|(other, _)| other.cmp(&holder)), fact) {
         (Ok(place), Some(fact)) => holders[place].1 = fact,
         (Ok(place), None) => drop(holders.remove(place)),
-        (Err(place), Some(fact)) => holders.insert(place, (holder, fact)),
+        (Err(place), Some(fact)) => {
+            holders.iter().for_each(|(_, other)| other.check_same(&fact));
+            // An equal fact shares what it refers to.
+            let fact = holders.iter().find(|(_, other)| *other == fact).map_or(fact, |(_, other)| other.clone());
+            holders.insert(place, (holder, fact));
+        }
         (Err(_), None) => {}
     }
 }
@@ -192,22 +200,86 @@ fn emit<F: Fact>(
 }
 
 impl<F> Holders<F> {
-    fn is_only(&self, holder: &Holder) -> bool {
-        matches!(self, Holders::One(only, _) if only == holder)
-    }
-
-    fn into_list(self) -> Vec<(Holder, F)> {
+    fn into_list(self) -> Vec<(u32, F)> {
         match self {
             Holders::One(holder, fact) => vec![(holder, fact)],
-            Holders::Many(list) => list,
+            Holders::Many(list) => *list,
         }
     }
 
-    fn from_list(mut list: Vec<(Holder, F)>) -> Option<Holders<F>> {
+    fn from_list(mut list: Vec<(u32, F)>) -> Option<Holders<F>> {
         match list.len() {
             0 => None,
             1 => list.pop().map(|(holder, fact)| Holders::One(holder, fact)),
-            _ => Some(Holders::Many(list)),
+            _ => {
+                list.shrink_to_fit();
+                Some(Holders::Many(Box::new(list)))
+            }
         }
     }
+}
+
+/// The holders, by a number each: a key holds the number.
+#[derive(Default)]
+struct KnownHolders {
+    numbers: HashMap<(Id, u64, u16), u32>,
+    /// With how many rows each holds; of none the number is free.
+    holders: Vec<(Holder, usize)>,
+    free: Vec<u32>,
+    /// Rows of one sheet come together.
+    last: u32,
+}
+
+impl KnownHolders {
+    fn is(&self, number: u32, holder: &Holder) -> bool {
+        let known = &self.holders[number as usize].0;
+        known.sheet == holder.sheet && (Arc::ptr_eq(&known.file, &holder.file) || known.file == holder.file)
+    }
+
+    /// The number of a holder that begins to hold a row.
+    fn begins(&mut self, holder: Holder) -> u32 {
+        let last = self.holders.get(self.last as usize);
+        let number = match last {
+            Some((_, rows)) if *rows > 0 && self.is(self.last, &holder) => self.last,
+            _ => match self.numbers.get(&identity(&holder)) {
+                Some(number) => *number,
+                None => self.add(holder),
+            },
+        };
+        self.last = number;
+        self.holders[number as usize].1 += 1;
+        number
+    }
+
+    fn add(&mut self, holder: Holder) -> u32 {
+        let identity = identity(&holder);
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.holders[number as usize] = (holder, 0);
+                number
+            }
+            None => {
+                self.holders.push((holder, 0));
+                u32::try_from(self.holders.len() - 1).expect("fewer than 2^32 sheets are live")
+            }
+        };
+        self.numbers.insert(identity, number);
+        number
+    }
+
+    /// The holder of that number, which ceases to hold a row.
+    fn ceases(&mut self, number: u32) -> Holder {
+        let (holder, rows) = &mut self.holders[number as usize];
+        let holder = holder.clone();
+        *rows -= 1;
+        if *rows == 0 {
+            self.numbers.remove(&identity(&holder));
+            self.free.push(number);
+        }
+        holder
+    }
+}
+
+fn identity(holder: &Holder) -> (Id, u64, u16) {
+    (holder.file.id, holder.file.version, holder.sheet)
 }

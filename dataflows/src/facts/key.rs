@@ -2,12 +2,18 @@
 //!
 //! A key leaves out what can change between two exports of the same thing. Rows of equal key within one sheet are
 //! numbered in the order in which they stand, and the number is part of the key.
+//!
+//! The first 32 bits say which worker holds the key. Those of a message are the ones of its creator and fan, so that what
+//! is computed by fan is computed where the message is; the other 96 tell the keys of a fan apart.
 
+use fandom_schemas::identity::Id;
 use fandom_schemas::rows::{Basis, Granularity};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128_with_seed};
 
-/// 128 bits of XXH3 over a natural key.
+use crate::views::names::NameOf;
+
+/// 128 bits of XXH3 over a natural key, the first 32 of them replaced for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(pub [u64; 2]);
 
@@ -18,17 +24,27 @@ impl Key {
             return self;
         }
         let bytes: Vec<u8> = self.0.iter().flat_map(|half| half.to_le_bytes()).collect();
-        Key::from_bits(xxh3_128_with_seed(&bytes, u64::from(occurrence)))
+        Key::from_bits(xxh3_128_with_seed(&bytes, u64::from(occurrence))).routed(self.route())
     }
 
     /// Where the key's worker is found.
     pub fn route(&self) -> u64 {
-        self.0[0]
+        self.0[0] >> 32
+    }
+
+    fn routed(self, route: u64) -> Key {
+        Key([route << 32 | self.0[0] & u64::from(u32::MAX), self.0[1]])
     }
 
     fn from_bits(bits: u128) -> Key {
         Key([(bits >> 64) as u64, bits as u64])
     }
+}
+
+/// Where the worker of a creator's fan is found.
+pub fn route_of_fan(creator: Id, fan: Id) -> u64 {
+    // Both are well mixed already; the product mixes the two (the multiplier is 2^64 divided by the golden ratio).
+    (creator ^ fan.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }
 
 /// Hashes the parts of a natural key, each with its length or in a fixed width, so that no two lists of parts run together.
@@ -73,6 +89,7 @@ impl super::Message {
             .text(source)
             .text(text_hash)
             .key()
+            .routed(route_of_fan(self.creator, self.fan))
     }
 }
 
@@ -92,15 +109,22 @@ impl super::Sale {
 }
 
 impl super::Period {
-    /// The natural key of an employee's period: `start` and `end` are its ends, in seconds since the Unix epoch.
-    pub fn key(&self, start: i64, end: i64) -> Key {
+    /// The natural key of an employee's period.
+    pub fn key(&self) -> Key {
         let granularity = match self.granularity {
             Granularity::ByEmployee => 0,
             Granularity::ByTimeAndEmployee => 1,
             Granularity::DetailedBreakdown => 2,
         };
-        let parts = Parts::of(b'p').number(granularity).number(self.chatter).number(self.creators.len() as u64);
-        self.creators.iter().fold(parts, |parts, creator| parts.number(*creator)).signed(start).signed(end).key()
+        let mut creators = self.creators.clone();
+        creators.sort_unstable();
+        let parts = Parts::of(b'p').number(granularity).number(self.chatter).number(creators.len() as u64);
+        creators
+            .iter()
+            .fold(parts, |parts, creator| parts.number(*creator))
+            .signed(self.start_at)
+            .signed(self.end_at)
+            .key()
     }
 }
 
@@ -113,6 +137,13 @@ impl super::CreatorReport {
         };
         let days = Parts::of(b'c').number(self.creator).signed(self.first_day.into()).signed(self.last_day.into());
         days.number(basis).key()
+    }
+}
+
+impl NameOf {
+    /// The key under which files hold a name.
+    pub fn key(&self) -> Key {
+        Key([self.id, self.kind as u64])
     }
 }
 

@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use crate::calendar::day_number;
 use crate::facts::key::Key;
-use crate::facts::{CreatorReport, FileVersion, Message, Period, Sale, TemplateDay};
-use crate::views::names::{Name, NameKind, NameOf};
+use crate::facts::{CreatorReport, Message, Period, Sale, TemplateDay};
+use crate::views::names::{Name, NameKind, NameOf, Shown};
 
 /// A row: what it says, and which names it uses.
 pub struct Decoded<'a> {
@@ -70,11 +70,11 @@ impl NameUse<'_> {
         }
     }
 
-    /// The name, with the file's version that shows it.
-    pub fn seen_in(self, version: &Arc<FileVersion>) -> Name {
+    /// The name as a fact.
+    pub fn shown(self, of: NameOf) -> Name {
         let boxed = |text: Cow<'_, str>| text.into_owned().into_boxed_str();
         let (platform, name, nickname) = (boxed(self.platform), boxed(self.name), self.nickname.map(boxed));
-        Name { seen: Arc::clone(version), platform, name, nickname }
+        Name { of, shown: Arc::new(Shown { platform, name, nickname }) }
     }
 }
 
@@ -160,21 +160,35 @@ impl Decoder {
         let mut creators = Vec::with_capacity(row.creators.len());
         for creator in row.creators {
             let id = self.creator(&creator.platform, &creator.name);
-            creators.push(id);
+            if !creators.contains(&id) {
+                creators.push(id);
+            }
             names.push(creator_name(id, creator.platform.into(), creator.name.into()));
         }
-        creators.sort_unstable();
-        creators.dedup();
         let fact = Period {
             granularity: row.granularity,
             chatter,
             creators: creators.into(),
             first_day: day_number(row.first_day),
             last_day: day_number(row.last_day),
+            start_at: row.start_at,
+            end_at: row.end_at,
+            written: Arc::new((row.start.into(), row.end.into())),
             clocked_minutes: row.figures.clocked_minutes,
             scheduled_minutes: row.figures.scheduled_minutes,
+            reported: [
+                row.figures.messages_sent,
+                row.figures.ppvs_sent,
+                row.figures.ppvs_unlocked,
+                row.figures.fans_chatted,
+                row.figures.ppv_sales_cents,
+                row.figures.sales_cents,
+            ],
+            // Known when the manifest is: see `Live::count`.
+            sheet: Arc::default(),
+            row: row.row,
         };
-        Decoded { parsed: Parsed::Period(row.sheet, fact.key(row.start_at, row.end_at), Box::new(fact)), names }
+        Decoded { parsed: Parsed::Period(row.sheet, fact.key(), Box::new(fact)), names }
     }
 
     fn report<'a>(&mut self, row: rows::CreatorDay) -> Decoded<'a> {

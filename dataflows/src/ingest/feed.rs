@@ -17,7 +17,7 @@ use crate::facts::{Change, CreatorReport, Message, Period, Sale, TemplateDay};
 use crate::runtime::Epoch;
 use crate::sink::collect::Update;
 use crate::views::files::SheetOfFile;
-use crate::views::names::{Name, NameOf};
+use crate::views::names::Name;
 
 /// An input of updates with their multiplicity.
 type Updates<D> = Handle<Epoch, (D, Epoch, isize)>;
@@ -34,8 +34,8 @@ pub struct Inputs {
     pub reports: Handle<Epoch, Change<CreatorReport>>,
     /// Changes of days of the agency's template.
     pub template_days: Handle<Epoch, Change<TemplateDay>>,
-    /// Names in live files.
-    pub names: Updates<(NameOf, Name)>,
+    /// Changes of names.
+    pub names: Handle<Epoch, Change<Name>>,
     /// Sheets of live files.
     pub sheets: Updates<SheetOfFile>,
     /// Today.
@@ -85,7 +85,7 @@ impl Inputs {
         self.periods.send_batch(&mut changes.periods);
         self.reports.send_batch(&mut changes.reports);
         self.template_days.send_batch(&mut changes.template_days);
-        self.names.send_batch(&mut changes.names.drain(..).map(|(name, diff)| (name, epoch, diff)).collect());
+        self.names.send_batch(&mut changes.names);
         self.sheets.send_batch(&mut changes.sheets.drain(..).map(|(sheet, diff)| (sheet, epoch, diff)).collect());
     }
 }

@@ -90,8 +90,12 @@ fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer<Quiet>, KafkaError> {
         .set("auto.offset.reset", "error")
         .set("fetch.wait.max.ms", "100")
         .set("fetch.error.backoff.ms", "50")
+        // A full queue is looked at again soon: at the default of a second it would stand empty before.
+        .set("fetch.queue.backoff.ms", "5")
         .set("queued.min.messages", "200000")
-        .set("queued.max.messages.kbytes", "65536")
+        .set("queued.max.messages.kbytes", "16384")
+        // Compressed, and by partition: what is fetched at once stands decompressed in memory.
+        .set("fetch.message.max.bytes", "262144")
         .set("check.crcs", "true")
         .create_with_context(Quiet)
 }

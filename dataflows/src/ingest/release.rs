@@ -16,14 +16,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fandom_schemas::identity;
+use fandom_schemas::identity::{self, Id};
 use fandom_schemas::manifest::{FileState, Manifest};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
 use super::decode::{Decoded, NameUse, Parsed};
 use crate::facts::key::Key;
-use crate::facts::{Change, CreatorReport, FileVersion, Holder, Message, Period, Sale, TemplateDay};
+use crate::facts::{Change, CreatorReport, FileVersion, Holder, Message, Period, Sale, SheetName, TemplateDay};
 use crate::views::files::SheetOfFile;
 use crate::views::names::{Name, NameOf};
 
@@ -69,8 +69,8 @@ pub struct Changes {
     pub reports: Vec<Change<CreatorReport>>,
     /// Days of the agency's template.
     pub template_days: Vec<Change<TemplateDay>>,
-    /// Names that a file begins (1) or ceases (−1) to use.
-    pub names: Vec<((NameOf, Name), isize)>,
+    /// Names.
+    pub names: Vec<Change<Name>>,
     /// Sheets that begin (1) or cease (−1) to be live.
     pub sheets: Vec<(SheetOfFile, isize)>,
 }
@@ -115,11 +115,13 @@ struct Live {
     periods: Keys,
     reports: Keys,
     template_days: Keys,
-    names: Vec<(NameOf, Name)>,
+    names: Keys,
     sheets: Vec<SheetOfFile>,
 }
 
-type Keys = Vec<(Key, u16)>;
+/// Keys by sheet.
+#[derive(Default)]
+struct Keys(Vec<(u16, Vec<Key>)>);
 
 #[derive(Default)]
 struct Pending {
@@ -236,15 +238,16 @@ impl Live {
             id: identity::file_id(&manifest.file),
         });
         let mut live = Live {
-            messages: Vec::new(),
-            sales: Vec::new(),
-            periods: Vec::new(),
-            reports: Vec::new(),
-            template_days: Vec::new(),
-            names: pending.names.into_iter().map(|(of, name)| (of, name.seen_in(&version))).collect(),
+            messages: Keys::default(),
+            sales: Keys::default(),
+            periods: Keys::default(),
+            reports: Keys::default(),
+            template_days: Keys::default(),
+            names: Keys::default(),
             sheets: SheetOfFile::of_manifest(manifest, version.id),
             version,
         };
+        let mut sheet_names = HashMap::new();
         let mut seen: HashMap<(u16, Key), u32> = HashMap::with_capacity(pending.rows.len());
         for (parsed, _) in pending.rows.into_iter().flatten() {
             let (sheet, key) = parsed.place();
@@ -255,18 +258,24 @@ impl Live {
             match parsed {
                 Parsed::Message(_, _, fact) => add(&mut live.messages, &mut changes.messages, key, holder, fact),
                 Parsed::Sale(_, _, fact) => add(&mut live.sales, &mut changes.sales, key, holder, *fact),
-                Parsed::Period(_, _, fact) => add(&mut live.periods, &mut changes.periods, key, holder, *fact),
+                Parsed::Period(_, _, mut fact) => {
+                    fact.sheet = sheet_name(&mut sheet_names, manifest, live.version.id, sheet);
+                    add(&mut live.periods, &mut changes.periods, key, holder, *fact);
+                }
                 Parsed::Report(_, _, fact) => add(&mut live.reports, &mut changes.reports, key, holder, *fact),
                 Parsed::TemplateDay(_, _, fact) => {
                     add(&mut live.template_days, &mut changes.template_days, key, holder, *fact);
                 }
             }
         }
-        for keys in [&mut live.messages, &mut live.sales, &mut live.periods, &mut live.reports, &mut live.template_days]
-        {
-            keys.shrink_to_fit();
+        for (of, name) in pending.names {
+            let holder = Holder { file: Arc::clone(&live.version), sheet: 0 };
+            add(&mut live.names, &mut changes.names, of.key(), holder, name.shown(of));
         }
-        changes.names.extend(live.names.iter().cloned().map(|name| (name, 1)));
+        let Live { messages, sales, periods, reports, template_days, names, .. } = &mut live;
+        for keys in [messages, sales, periods, reports, template_days, names] {
+            keys.0.iter_mut().for_each(|(_, keys)| keys.shrink_to_fit());
+        }
         changes.sheets.extend(live.sheets.iter().cloned().map(|sheet| (sheet, 1)));
         live
     }
@@ -278,20 +287,39 @@ impl Live {
         retract(self.periods, &self.version, &mut changes.periods);
         retract(self.reports, &self.version, &mut changes.reports);
         retract(self.template_days, &self.version, &mut changes.template_days);
-        changes.names.extend(self.names.into_iter().map(|name| (name, -1)));
+        retract(self.names, &self.version, &mut changes.names);
         changes.sheets.extend(self.sheets.into_iter().map(|sheet| (sheet, -1)));
     }
 }
 
+/// The names of a sheet, shared by its rows.
+fn sheet_name(
+    known: &mut HashMap<u16, Arc<SheetName>>,
+    manifest: &Manifest,
+    file_id: Id,
+    position: u16,
+) -> Arc<SheetName> {
+    let named = known.entry(position).or_insert_with(|| {
+        let sheet = manifest.sheets.iter().find(|sheet| sheet.position == position);
+        let sheet = sheet.and_then(|sheet| sheet.name.as_deref()).map(Into::into);
+        Arc::new(SheetName { file_id, position, file: manifest.name.as_str().into(), sheet })
+    });
+    Arc::clone(named)
+}
+
 fn add<F>(keys: &mut Keys, changes: &mut Vec<Change<F>>, key: Key, holder: Holder, fact: F) {
-    keys.push((key, holder.sheet));
+    match keys.0.iter_mut().find(|(sheet, _)| *sheet == holder.sheet) {
+        Some((_, keys)) => keys.push(key),
+        None => keys.0.push((holder.sheet, vec![key])),
+    }
     changes.push(Change { key, holder, fact: Some(fact) });
 }
 
 fn retract<F>(keys: Keys, version: &Arc<FileVersion>, changes: &mut Vec<Change<F>>) {
-    let gone = keys.into_iter().map(|(key, sheet)| {
-        let holder = Holder { file: Arc::clone(version), sheet };
-        Change { key, holder, fact: None }
-    });
-    changes.extend(gone);
+    for (sheet, keys) in keys.0 {
+        changes.extend(keys.into_iter().map(|key| {
+            let holder = Holder { file: Arc::clone(version), sheet };
+            Change { key, holder, fact: None }
+        }));
+    }
 }

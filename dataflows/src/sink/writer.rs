@@ -232,7 +232,7 @@ impl Writer {
         if batch.whole {
             // Done once: what is left then is a difference, whatever becomes of the transaction. The whole state stays in the
             // batch until the difference is known.
-            batch.rows = self.against_stored(&batch.rows).await?;
+            self.against_stored(batch).await?;
             batch.whole = false;
         }
         for table in &mut self.tables {
@@ -283,32 +283,40 @@ impl Writer {
         Ok(())
     }
 
-    /// What differs between the whole state and what is stored.
-    async fn against_stored(&self, whole: &[Delta]) -> Result<Vec<Delta>, SinkError> {
-        let mut desired: Vec<Vec<&Row>> = self.tables.iter().map(|_| Vec::new()).collect();
-        for ((view, row), count) in whole {
-            let table = self.tables[usize::from(*view)].table;
-            if *count != 1 {
-                return Err(SinkError::Multiplicity { view: table.name, count: *count });
+    /// Leaves of the whole state in the batch what differs from what is stored. The batch is as it was when this fails.
+    async fn against_stored(&self, batch: &mut Batch) -> Result<(), SinkError> {
+        let mut differences: Vec<Delta> = Vec::new();
+        // Of an empty table the rows are the difference.
+        let mut empty = vec![true; self.tables.len()];
+        let mut views = by_view(&batch.rows).peekable();
+        for (number, writer) in self.tables.iter().enumerate() {
+            let rows = views.next_if(|(view, _)| usize::from(*view) == number).map_or(&[][..], |(_, rows)| rows);
+            if let Some((_, count)) = rows.iter().find(|(_, count)| *count != 1) {
+                return Err(SinkError::Multiplicity { view: writer.table.name, count: *count });
             }
-            desired[usize::from(*view)].push(row);
-        }
-        let mut changes = Vec::new();
-        for (view, (writer, rows)) in self.tables.iter().zip(desired).enumerate() {
             let stored = self.progress.views.get(writer.table.name).copied().unwrap_or_default();
-            let sum = rows.iter().fold(0i64, |sum, row| sum.wrapping_add(row.checksum().cast_signed()));
-            if stored.rows == rows.len() as i64 && stored.checksum == sum {
+            let sum = rows.iter().fold(0i64, |sum, ((_, row), _)| sum.wrapping_add(row.checksum().cast_signed()));
+            let same = stored.rows == rows.len() as i64 && stored.checksum == sum;
+            empty[number] = stored.rows == 0 && !same && self.is_empty(writer.table).await?;
+            if same || empty[number] {
                 continue;
             }
-            let difference = hydrate::difference(&self.client, writer.table, &writer.statements, rows).await?;
-            tracing::info!(
-                view = writer.table.name,
-                rows = difference.len(),
-                "a view is brought to the state of the log"
-            );
-            changes.extend(difference.into_iter().map(|(row, diff)| ((view as u8, row), diff)));
+            let desired = rows.iter().map(|((_, row), _)| row).collect();
+            let difference = hydrate::difference(&self.client, writer.table, &writer.statements, desired).await?;
+            let (view, rows) = (writer.table.name, difference.len());
+            tracing::info!(view, rows, "a view is brought to the state of the log");
+            differences.extend(difference.into_iter().map(|(row, diff)| ((number as u8, row), diff)));
         }
-        Ok(changes)
+        drop(views);
+        batch.rows.retain(|((view, _), _)| empty[usize::from(*view)]);
+        batch.rows.append(&mut differences);
+        batch.rows.sort_unstable_by(|((a, _), _), ((b, _), _)| a.cmp(b));
+        Ok(())
+    }
+
+    async fn is_empty(&self, table: &Table) -> Result<bool, SinkError> {
+        let any = format!("select not exists (select from views.{})", table.name);
+        Ok(self.client.query_one(&any, &[]).await?.get(0))
     }
 
     async fn heartbeat(&mut self) {

@@ -2,14 +2,13 @@
 //!
 //! ```text
 //!  AS_OF=today:  the clock ─────────────────────────────┐
-//!  AS_OF=data:   local days of all facts ─▶ distinct ─▶ max ─▶ row
+//!  AS_OF=data:   local days of all facts, counted ─▶ max ─▶ row
 //! ```
-
-use differential_dataflow::operators::ThresholdTotal;
 
 use super::daily::Daily;
 use super::{Facts, Sources, View};
 use crate::engine::combine::combine;
+use crate::engine::keyed::reduce;
 use crate::engine::measures::convert;
 use crate::settings::{AsOf, DataflowSettings};
 use crate::sink::table::{Datum, Row, Table, Type, column};
@@ -24,22 +23,22 @@ pub fn view<'scope>(sources: &Sources<'scope>, daily: &Daily<'scope>, settings: 
         AsOf::Today => sources.today.clone(),
         AsOf::Data => days_of_data(sources, daily),
     };
-    let latest = days.map(|day| ((), day)).reduce_named("As of", |(), days, latest| {
-        latest.extend(days.last().map(|(day, _)| (**day, 1isize)));
+    let rows = reduce(days.map(|day| ((), day)), "As of", |(), days| {
+        days.last().map(|(day, _)| Row::new([Datum::Int(1), Datum::Day(*day)]))
     });
-    View { table: &TABLE, rows: latest.map(|((), day)| Row::new([Datum::Int(1), Datum::Day(day)])) }
+    View { table: &TABLE, rows }
 }
 
-/// The days that rows carry, each once.
+/// The days that rows carry.
 fn days_of_data<'scope>(sources: &Sources<'scope>, daily: &Daily<'scope>) -> Facts<'scope, i32> {
-    let messages = convert(daily.messages.clone().map(|(_, _, day)| day), |sums| {
+    let messages = convert(daily.messages.clone().map(|(_, local)| local.day), |sums| {
         (sums.messages_sent + sums.mass_messages) as isize
     });
-    let sales =
-        convert(daily.sales.clone().map(|((_, _, day), _)| day), |sums| (sums.count + sums.reversed_count) as isize);
+    let sales = convert(daily.sales.clone().map(|((_, local), _)| local.day), |sums| {
+        (sums.count + sums.reversed_count) as isize
+    });
     let periods = sources.periods.clone().map(|period| period.last_day);
     let reports = sources.reports.clone().map(|report| report.last_day);
     let template = sources.template_days.clone().map(|day| day.day);
-    let days = messages.concat(sales).concat(periods).concat(reports).concat(template);
-    combine(days, "days").distinct_total()
+    combine(messages.concat(sales).concat(periods).concat(reports).concat(template), "days")
 }

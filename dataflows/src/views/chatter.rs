@@ -2,32 +2,35 @@
 //! (METRICS.md §4).
 //!
 //! ```text
-//!  daily.messages ───────────────────────────────── sums ─┐
-//!  daily.contacts ─▶ whether, in this window ── 0/1 a fan ─┼─▶ concat ─▶ sum by (creator, chatter, window) ─▶ row
-//!  reply times ────▶ quantiles, in this window ── p50, p90 ┘
+//!  daily.messages ──────────── to each window ── sums ─┐
+//!  daily.contacts ──────────────────────── 0/1 a fan ──┤
+//!  daily.replies ──▶ quantiles, in each window ────────┼─▶ concat ─▶ sum by (creator, chatter, window) ─▶ row of a table
+//!  daily.sales ─────────────── to each window ── sums ─┤
+//!  clocked and scheduled time ─ to each window ── sums ┘
 //! ```
 //!
 //! Invariants
 //! 1. All measures of a row travel in one difference, so a row changes once an epoch, and no join is needed.
 //! 2. A group is listed while it has a message, mass or direct: then a count in its sum is positive.
-//! 3. Distinct counts of a window come from those of the window nested in it: day → week, day → month → all.
+//! 3. Worked time is known by day, so an hour has none.
 
-use differential_dataflow::operators::CountTotal;
-
-use super::daily::{Daily, FanContact, Group, MessageSums, Sums, distinct};
-use super::reply_times::{bucket, quantiles};
+use super::contacts::FanContact;
+use super::daily::{Daily, MessageSums, Pair, SaleSums};
+use super::hours_day::{WorkedTime, worked_time};
+use super::reply_times::quantiles;
 use super::{Facts, Sources, View};
-use crate::calendar::{self, Calendar};
+use crate::calendar::{self, Local, Window};
 use crate::engine::combine::combine;
+use crate::engine::keyed::sum;
 use crate::engine::measures::{convert, measures};
-use crate::settings::DataflowSettings;
 use crate::sink::table::{CHATTER, CREATOR, Column, Datum, Row, Table, Type, column};
 
 measures! {
     /// All measures of a row.
     ChatterSums {
         messages_sent, ppvs_sent, ppvs_unlocked, ppv_sales_cents, characters, replies, reply_seconds_sum, mass_messages,
-        fans_chatted, fans_spent, reply_seconds_p50, reply_seconds_p90,
+        fans_chatted, fans_spent, reply_seconds_p50, reply_seconds_p90, sales_gross_cents, sales_net_cents, sales_count,
+        reversed_net_cents, reversed_count, clocked_known, clocked_minutes, scheduled_known, scheduled_minutes,
     }
 }
 
@@ -35,7 +38,7 @@ const LABELS: &[crate::sink::table::Label] = &[CREATOR, CHATTER];
 
 /// The columns of the tables, which differ in the window.
 macro_rules! columns {
-    ([$($window:expr)?], [$($distinct:expr),*]) => {
+    ([$($window:expr)?], [$($worked:expr),*]) => {
         &[
             column("creator_id", Type::Int),
             column("chatter_id", Type::Int),
@@ -48,16 +51,20 @@ macro_rules! columns {
             column("replies", Type::Int),
             column("reply_seconds_sum", Type::Int),
             column("mass_messages", Type::Int),
-            $($distinct,)*
-        ]
-    };
-    ([$($window:expr)?]) => {
-        columns!([$($window)?], [
             column("fans_chatted", Type::Int),
             column("fans_spent", Type::Int),
             column("reply_seconds_p50", Type::Int),
-            column("reply_seconds_p90", Type::Int)
-        ])
+            column("reply_seconds_p90", Type::Int),
+            column("sales_gross_cents", Type::Int),
+            column("sales_net_cents", Type::Int),
+            column("sales_count", Type::Int),
+            column("reversed_net_cents", Type::Int),
+            column("reversed_count", Type::Int),
+            $($worked,)*
+        ]
+    };
+    ([$($window:expr)?]) => {
+        columns!([$($window)?], [column("clocked_minutes", Type::Int), column("scheduled_minutes", Type::Int)])
     };
 }
 
@@ -65,7 +72,7 @@ const fn table(name: &'static str, columns: &'static [Column], key: usize) -> Ta
     Table { name, columns, key, labels: LABELS }
 }
 
-/// By local hour. Additive measures alone.
+/// By local hour. Without worked time.
 pub static HOUR: Table = table("chatter_hour", columns!([column("hour", Type::Instant)], []), 3);
 /// By local day.
 pub static DAY: Table = table("chatter_day", columns!([column("day", Type::Day)]), 3);
@@ -76,76 +83,56 @@ pub static MONTH: Table = table("chatter_month", columns!([column("month", Type:
 /// Of all time.
 pub static ALL: Table = table("chatter_all", columns!([]), 2);
 
+/// A group of a window.
+type Group = (Pair, Window);
+
 /// The five tables.
-pub fn views<'scope>(
-    sources: &Sources<'scope>,
-    daily: &Daily<'scope>,
-    settings: &DataflowSettings,
-) -> [View<'scope>; 5] {
-    let mut calendar = Calendar::new(settings.reporting_tz.clone());
-    let replies = sources.messages.clone().flat_map(move |message| {
-        let bucket = bucket(message.reply()?);
-        Some(((message.creator, message.chatter, calendar.local(message.sent_at).day), bucket))
+pub fn views<'scope>(sources: &Sources<'scope>, daily: &Daily<'scope>) -> [View<'scope>; 5] {
+    let in_windows = |(pair, local): (Pair, Local)| local.windows().map(move |window| (pair, window));
+    let messages = combine(daily.messages.clone().flat_map(in_windows), "messages by window");
+    let replies = daily.replies.clone().flat_map(move |(group, bucket)| in_windows(group).map(|group| (group, bucket)));
+    let replies = quantiles(combine(replies, "replies by window")).explode(|(group, quantiles)| {
+        let sums = ChatterSums {
+            reply_seconds_p50: quantiles.p50,
+            reply_seconds_p90: quantiles.p90,
+            ..ChatterSums::default()
+        };
+        Some((group, sums))
     });
-    let replies = combine(replies, "replies by day");
-    let day = Window { messages: daily.messages.clone(), contacts: daily.contacts.clone(), replies };
-    let week = day.within("week", calendar::week);
-    let month = day.within("month", calendar::month);
-    let all = month.within("all time", |_| 0);
-    let hours = daily.hours.clone().map(|((creator, chatter, _), hour)| (creator, chatter, hour)).count_total();
+    let sales = combine(daily.sales.clone().flat_map(move |(group, _)| in_windows(group)), "sales by window");
+    let worked = worked_time(sources).flat_map(|(pair, day)| Window::around_day(day).map(|window| (pair, window)));
+    let all = convert(messages, ChatterSums::from)
+        .concat(convert(daily.fans_by_window(), ChatterSums::from))
+        .concat(replies)
+        .concat(convert(sales, ChatterSums::from))
+        .concat(convert(worked, ChatterSums::from));
+    let rows = sum(combine(all, "chatter measures"), "Chatters", |group: &Group, sums: &ChatterSums| {
+        (sums.messages_sent + sums.mass_messages > 0).then(|| (group.1, row(group, sums)))
+    });
+    let of = |table: &'static Table, is_of: fn(&Window) -> bool| -> View<'scope> {
+        let rows: Facts<'scope, Row> = rows.clone().flat_map(move |(window, row)| is_of(&window).then_some(row));
+        View { table, rows }
+    };
     [
-        View {
-            table: &HOUR,
-            rows: hours.map(|((creator, chatter, hour), sums)| hour_row(creator, chatter, hour, &sums)),
-        },
-        day.view(&DAY, |day| Some(Datum::Day(day))),
-        week.view(&WEEK, |week| Some(Datum::text(calendar::week_name(week)))),
-        month.view(&MONTH, |month| Some(Datum::text(calendar::month_name(month)))),
-        all.view(&ALL, |_| None),
+        of(&HOUR, |window| matches!(window, Window::Hour(_))),
+        of(&DAY, |window| matches!(window, Window::Day(_))),
+        of(&WEEK, |window| matches!(window, Window::Week(_))),
+        of(&MONTH, |window| matches!(window, Window::Month(_))),
+        of(&ALL, |window| matches!(window, Window::All)),
     ]
 }
 
-/// What is known by creator, chatter and one kind of window.
-struct Window<'scope> {
-    messages: Sums<'scope, Group, MessageSums>,
-    contacts: Sums<'scope, (Group, u64), FanContact>,
-    replies: Facts<'scope, (Group, u16)>,
-}
-
-impl<'scope> Window<'scope> {
-    /// The same by a wider window, of which `wider` gives the number.
-    fn within(&self, name: &str, wider: fn(i32) -> i32) -> Window<'scope> {
-        let widen = move |(creator, chatter, window): Group| (creator, chatter, wider(window));
-        let messages = self.messages.clone().map(widen);
-        let contacts = self.contacts.clone().map(move |(group, fan)| (widen(group), fan));
-        let replies = self.replies.clone().map(move |(group, bucket)| (widen(group), bucket));
-        Window {
-            messages: combine(messages, &format!("messages by {name}")),
-            contacts: distinct(combine(contacts, &format!("fan contacts by {name}"))),
-            replies: combine(replies, &format!("replies by {name}")),
-        }
-    }
-
-    fn view(self, table: &'static Table, window: fn(i32) -> Option<Datum>) -> View<'scope> {
-        let sums = convert(self.messages, ChatterSums::from);
-        let contacts = convert(self.contacts.map(|(group, _)| group), ChatterSums::from);
-        let quantiles = quantiles(self.replies).explode(|(group, quantiles)| {
-            let sums = ChatterSums {
-                reply_seconds_p50: quantiles.p50,
-                reply_seconds_p90: quantiles.p90,
-                ..ChatterSums::default()
-            };
-            Some((group, sums))
-        });
-        let rows = combine(sums.concat(contacts).concat(quantiles), table.name).count_total();
-        View { table, rows: rows.map(move |(group, sums)| row(group, &sums, window)) }
-    }
-}
-
-fn row((creator, chatter, number): Group, sums: &ChatterSums, window: fn(i32) -> Option<Datum>) -> Row {
-    let quantile = |seconds: i64| (sums.replies > 0).then_some(seconds).into();
-    let mut values = vec![Datum::id(creator), Datum::id(chatter)];
-    values.extend(window(number));
+fn row(((creator, chatter), window): &Group, sums: &ChatterSums) -> Row {
+    let known = |is_known: bool, value: i64| Datum::from(is_known.then_some(value));
+    let mut values = Vec::with_capacity(22);
+    values.extend([Datum::id(*creator), Datum::id(*chatter)]);
+    values.extend(match window {
+        Window::Hour(at) => Some(Datum::Instant(*at)),
+        Window::Day(day) => Some(Datum::Day(*day)),
+        Window::Week(monday) => Some(Datum::text(calendar::week_name(*monday))),
+        Window::Month(first) => Some(Datum::text(calendar::month_name(*first))),
+        Window::All => None,
+    });
     values.extend(
         [
             sums.messages_sent,
@@ -161,25 +148,15 @@ fn row((creator, chatter, number): Group, sums: &ChatterSums, window: fn(i32) ->
         ]
         .map(Datum::Int),
     );
-    values.extend([quantile(sums.reply_seconds_p50), quantile(sums.reply_seconds_p90)]);
-    Row::new(values)
-}
-
-fn hour_row(creator: u64, chatter: u64, hour: i64, sums: &MessageSums) -> Row {
-    let mut values = vec![Datum::id(creator), Datum::id(chatter), Datum::Instant(hour)];
+    values.extend([sums.reply_seconds_p50, sums.reply_seconds_p90].map(|seconds| known(sums.replies > 0, seconds)));
     values.extend(
-        [
-            sums.messages_sent,
-            sums.ppvs_sent,
-            sums.ppvs_unlocked,
-            sums.ppv_sales_cents,
-            sums.characters,
-            sums.replies,
-            sums.reply_seconds_sum,
-            sums.mass_messages,
-        ]
-        .map(Datum::Int),
+        [sums.sales_gross_cents, sums.sales_net_cents, sums.sales_count, sums.reversed_net_cents, sums.reversed_count]
+            .map(Datum::Int),
     );
+    if !matches!(window, Window::Hour(_)) {
+        values.push(known(sums.clocked_known > 0, sums.clocked_minutes));
+        values.push(known(sums.scheduled_known > 0, sums.scheduled_minutes));
+    }
     Row::new(values)
 }
 
@@ -202,5 +179,30 @@ impl From<MessageSums> for ChatterSums {
 impl From<FanContact> for ChatterSums {
     fn from(contact: FanContact) -> ChatterSums {
         ChatterSums { fans_chatted: contact.chatted, fans_spent: contact.spent, ..ChatterSums::default() }
+    }
+}
+
+impl From<SaleSums> for ChatterSums {
+    fn from(sums: SaleSums) -> ChatterSums {
+        ChatterSums {
+            sales_gross_cents: sums.gross_cents,
+            sales_net_cents: sums.net_cents,
+            sales_count: sums.count,
+            reversed_net_cents: sums.reversed_net_cents,
+            reversed_count: sums.reversed_count,
+            ..ChatterSums::default()
+        }
+    }
+}
+
+impl From<WorkedTime> for ChatterSums {
+    fn from(worked: WorkedTime) -> ChatterSums {
+        ChatterSums {
+            clocked_known: worked.clocked_known,
+            clocked_minutes: worked.clocked_minutes,
+            scheduled_known: worked.scheduled_known,
+            scheduled_minutes: worked.scheduled_minutes,
+            ..ChatterSums::default()
+        }
     }
 }

@@ -2,28 +2,27 @@
 //!
 //! ```text
 //!  daily.messages ── counts ───────────────────────────┐
-//!  daily.messages ── chatters with a direct message ───┼─▶ sum by (creator, day) ─┐
-//!  daily.contacts ── fans with a direct message ───────┘                          ├─▶ reduce ─▶ row
-//!  daily.sales ─────▶ sum by (creator, day, type) ────────────────────────────────┤
-//!  reports of one day ── figures by basis ────────────────────────────────────────┘
+//!  daily.messages ── chatters with a direct message ───┤
+//!  daily.contacts ── fans with a direct message ───────┼─▶ parts of (creator, day) ─▶ row
+//!  daily.sales ───── sums by type ─────────────────────┤
+//!  reports of one day ── figures by basis ─────────────┘
 //! ```
 //!
 //! Invariants
 //! 1. Reported figures of net and gross stand apart; nothing is computed from them.
 //! 2. The unattributed chatter is not an active chatter.
 
-use differential_dataflow::VecCollection;
-use differential_dataflow::operators::{CountTotal, ThresholdTotal};
+use differential_dataflow::difference::Semigroup;
 use fandom_schemas::identity::{Id, UNATTRIBUTED};
 use fandom_schemas::rows::Basis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::daily::{Daily, SaleSums, distinct};
-use super::{Facts, Sources, View};
+use super::daily::{Daily, Sums};
+use super::{Sources, View};
 use crate::engine::combine::combine;
+use crate::engine::keyed::{reduce, sum};
 use crate::engine::measures::{convert, measures};
-use crate::runtime::Epoch;
 use crate::sink::table::{CREATOR, Datum, Row, Table, Type, column};
 
 /// The table.
@@ -46,14 +45,18 @@ pub static TABLE: Table = Table {
 };
 
 measures! {
-    CreatorSums { any_messages, messages, ppv_sales_cents, active_chatters, active_fans }
+    /// All that is summed of a day; what a part does not have is zero.
+    DaySums {
+        parts, messages, ppv_sales_cents, active_chatters, active_fans, gross_cents, net_cents, count,
+        reversed_net_cents, reversed_count,
+    }
 }
 
 /// What a row is put together from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Part {
-    Sums(CreatorSums),
-    Sales(Box<str>, SaleSums),
+    Messages,
+    Sales(Box<str>),
     Reported(Basis, Box<[(Box<str>, Option<i64>)]>),
 }
 
@@ -62,55 +65,55 @@ type Key = (Id, i32);
 
 /// The rows.
 pub fn view<'scope>(sources: &Sources<'scope>, daily: &Daily<'scope>) -> View<'scope> {
-    let sums = sums(daily).count_total().map(|(key, sums)| (key, Part::Sums(sums)));
-    let by_type = daily.sales.clone().map(|((creator, _, day), sale_type)| ((creator, day), sale_type));
-    let sales = combine(by_type, "sales by creator and day").count_total();
-    let sales = sales.map(|((key, sale_type), sums)| (key, Part::Sales(sale_type, sums)));
-    let reported = sources.reports.clone().filter(|report| report.first_day == report.last_day);
-    let reported =
-        reported.map(|report| ((report.creator, report.first_day), Part::Reported(report.basis, report.figures)));
-    let rows: Facts<'scope, (Key, Row)> =
-        sums.concat(sales).concat(reported).reduce_named("Creator day", |key, parts, rows| {
-            rows.push((row(*key, parts.iter().map(|(part, _)| *part)), 1isize));
-        });
-    View { table: &TABLE, rows: rows.map(|(_, row)| row) }
-}
-
-fn sums<'scope>(daily: &Daily<'scope>) -> VecCollection<'scope, Epoch, Key, CreatorSums> {
-    let messages = convert(daily.messages.clone().map(|(creator, _, day)| (creator, day)), |sums| CreatorSums {
-        any_messages: sums.messages_sent + sums.mass_messages,
+    let messages = daily.messages.clone().map(|((creator, _), local)| ((creator, local.day), Part::Messages));
+    let messages = convert(messages, |sums| DaySums {
+        parts: sums.messages_sent + sums.mass_messages,
         messages: sums.messages_sent,
         ppv_sales_cents: sums.ppv_sales_cents,
-        ..CreatorSums::default()
+        ..DaySums::default()
     });
-    let chatters = daily.messages.clone().filter(|(_, chatter, _)| *chatter != UNATTRIBUTED);
-    let chatters = convert(chatters, |sums| sums.messages_sent).threshold_semigroup(|_, new, old| {
-        let change = isize::from(*new > 0) - isize::from(old.is_some_and(|old| *old > 0));
-        (change != 0).then_some(change)
+    let fans = daily.fans_by_creator_day().map(|key| (key, Part::Messages));
+    let fans = convert(fans, |contact| DaySums { active_fans: contact.chatted, ..DaySums::default() });
+    let by_type = daily.sales.clone().map(|(((creator, _), local), of)| ((creator, local.day), Part::Sales(of)));
+    let sales = convert(by_type, |sums| DaySums {
+        gross_cents: sums.gross_cents,
+        net_cents: sums.net_cents,
+        count: sums.count,
+        reversed_net_cents: sums.reversed_net_cents,
+        reversed_count: sums.reversed_count,
+        ..DaySums::default()
     });
-    let chatters = convert(chatters.map(|(creator, _, day)| (creator, day)), |change| CreatorSums {
-        active_chatters: change as i64,
-        ..CreatorSums::default()
+    let reported = sources.reports.clone().filter(|report| report.first_day == report.last_day).explode(|report| {
+        let part = Part::Reported(report.basis, report.figures);
+        Some((((report.creator, report.first_day), part), DaySums { parts: 1, ..DaySums::default() }))
     });
-    let fans = distinct(daily.contacts.clone().map(|((creator, _, day), fan)| ((creator, day), fan)));
-    let fans = convert(fans.map(|(key, _)| key), |contact| CreatorSums {
-        active_fans: contact.chatted,
-        ..CreatorSums::default()
-    });
-    combine(messages.concat(chatters).concat(fans), TABLE.name)
+    let all = messages.concat(active_chatters(daily)).concat(fans).concat(sales).concat(reported);
+    let rows = reduce(combine(all, TABLE.name), "Creator days", |key: &Key, parts| Some(row(*key, parts)));
+    View { table: &TABLE, rows }
 }
 
-fn row<'a>((creator, day): Key, parts: impl Iterator<Item = &'a Part>) -> Row {
-    let mut sums = CreatorSums::default();
-    let (mut reversed_count, mut reversed_net_cents) = (0, 0);
+/// The chatters with a direct message, each as 1 in the difference.
+fn active_chatters<'scope>(daily: &Daily<'scope>) -> Sums<'scope, (Key, Part), DaySums> {
+    let chatters = daily.messages.clone().filter(|((_, chatter), _)| *chatter != UNATTRIBUTED);
+    let chatters = chatters.map(|((creator, chatter), local)| (creator, chatter, local.day));
+    let sent = combine(convert(chatters, |sums| sums.messages_sent as isize), "chatters by day");
+    let active = sum(sent, "Active chatters", |(creator, _, day), sent: &isize| {
+        (*sent > 0).then_some(((*creator, *day), Part::Messages))
+    });
+    convert(active, |times| DaySums { active_chatters: times as i64, ..DaySums::default() })
+}
+
+fn row((creator, day): Key, parts: &[(Part, DaySums)]) -> Row {
+    let mut all = DaySums::default();
     let (mut sales, mut reported) = (Map::new(), Map::new());
-    for part in parts {
+    for (part, sums) in parts {
         match part {
-            Part::Sums(all) => sums = *all,
-            Part::Sales(sale_type, all) => {
-                reversed_count += all.reversed_count;
-                reversed_net_cents += all.reversed_net_cents;
-                let counted = json!({"count": all.count, "gross_cents": all.gross_cents, "net_cents": all.net_cents});
+            Part::Messages => all.plus_equals(sums),
+            Part::Sales(sale_type) => {
+                all.reversed_count += sums.reversed_count;
+                all.reversed_net_cents += sums.reversed_net_cents;
+                let counted =
+                    json!({"count": sums.count, "gross_cents": sums.gross_cents, "net_cents": sums.net_cents});
                 sales.insert(sale_type.to_string(), counted);
             }
             Part::Reported(basis, figures) => {
@@ -122,12 +125,12 @@ fn row<'a>((creator, day): Key, parts: impl Iterator<Item = &'a Part>) -> Row {
     let mut values = vec![Datum::id(creator), Datum::Day(day)];
     values.extend(
         [
-            sums.messages,
-            sums.ppv_sales_cents,
-            reversed_count,
-            reversed_net_cents,
-            sums.active_chatters,
-            sums.active_fans,
+            all.messages,
+            all.ppv_sales_cents,
+            all.reversed_count,
+            all.reversed_net_cents,
+            all.active_chatters,
+            all.active_fans,
         ]
         .map(Datum::Int),
     );

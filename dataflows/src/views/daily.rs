@@ -1,19 +1,20 @@
-//! What several views share: messages and sales summed by creator, chatter and day.
+//! What several views share: messages, sales and contacts with fans by creator, chatter and hour or day.
 //!
 //! ```text
-//!  messages ──▶ by hour ──▶ by day                     (sums in the difference)
-//!      └──────▶ (creator, chatter, day, fan) ──▶ chatted? spent?   (changes of the two flags, in the difference)
-//!  sales ─────▶ by day and type
+//!  messages ──▶ by hour                              (sums in the difference)
+//!      └──────▶ contacts: fans by window             (see `contacts`)
+//!  sales ─────▶ by hour and type
 //! ```
 //!
-//! These are streams of differences, not arrangements: each view that uses one sums them by its own groups.
+//! These are streams of differences, summed no further than one activation brings: each view that uses one sums them by
+//! its own groups.
 
 use differential_dataflow::VecCollection;
-use differential_dataflow::operators::ThresholdTotal;
 use fandom_schemas::identity::Id;
 
-use super::Sources;
-use crate::calendar::Calendar;
+use super::contacts::{Contacted, FanContact, contacts};
+use super::{Facts, Sources};
+use crate::calendar::{Calendar, Local, Window};
 use crate::engine::combine::combine;
 use crate::engine::measures::measures;
 use crate::facts::Message;
@@ -64,16 +65,6 @@ impl MessageSums {
 }
 
 measures! {
-    /// What happened between a group and a fan: how often, or (after [`distinct`]) whether.
-    FanContact {
-        /// Direct messages to the fan.
-        chatted,
-        /// PPVs that the fan unlocked.
-        spent,
-    }
-}
-
-measures! {
     /// The measures of sales (METRICS.md §4).
     SaleSums {
         /// Gross revenue of sales that are not reversed.
@@ -89,70 +80,68 @@ measures! {
     }
 }
 
-/// Creator, chatter, and a window's number: see [`crate::calendar`].
-pub type Group = (Id, Id, i32);
+/// Creator and chatter.
+pub type Pair = (Id, Id);
 
 /// A stream of differences of a collection.
 pub type Sums<'scope, D, R> = VecCollection<'scope, Epoch, D, R>;
 
 /// See the module.
 pub struct Daily<'scope> {
-    /// Messages by creator, chatter, day and the instant at which the local hour begins.
-    pub hours: Sums<'scope, (Group, i64), MessageSums>,
-    /// Messages by creator, chatter and day.
-    pub messages: Sums<'scope, Group, MessageSums>,
-    /// Whether a fan was chatted with, and whether they spent, by creator, chatter and day: 0 or 1 each.
-    pub contacts: Sums<'scope, (Group, Id), FanContact>,
-    /// Sales by creator, chatter, day and type.
-    pub sales: Sums<'scope, (Group, Box<str>), SaleSums>,
+    /// Messages by hour.
+    pub messages: Sums<'scope, (Pair, Local), MessageSums>,
+    /// Reply times by hour, as buckets (see [`super::reply_times`]).
+    pub replies: Facts<'scope, ((Pair, Local), u16)>,
+    /// Distinct fans by window and by creator's day.
+    pub contacts: Sums<'scope, Contacted, FanContact>,
+    /// Sales by hour and type.
+    pub sales: Sums<'scope, ((Pair, Local), Box<str>), SaleSums>,
 }
 
 impl<'scope> Daily<'scope> {
     /// See the module.
     pub fn new(sources: &Sources<'scope>, settings: &DataflowSettings) -> Daily<'scope> {
         let mut calendar = Calendar::new(settings.reporting_tz.clone());
-        let hours = sources.messages.clone().explode(move |message| {
-            let local = calendar.local(message.sent_at);
-            Some((((message.creator, message.chatter, local.day), local.hour), MessageSums::of(&message)))
+        let messages = sources.messages.clone().explode(move |message| {
+            let group = ((message.creator, message.chatter), calendar.local(message.sent_at));
+            Some((group, MessageSums::of(&message)))
         });
-        let hours = combine(hours, "messages by hour");
-        let messages = combine(hours.clone().map(|(group, _)| group), "messages by day");
-
         let mut calendar = Calendar::new(settings.reporting_tz.clone());
-        let contacts = sources.messages.clone().filter(|message| !message.mass).explode(move |message| {
-            let day = calendar.local(message.sent_at).day;
-            let contact = FanContact { chatted: 1, spent: message.is_unlocked().into() };
-            Some((((message.creator, message.chatter, day), message.fan), contact))
+        let replies = sources.messages.clone().flat_map(move |message| {
+            let bucket = super::reply_times::bucket(message.reply()?);
+            Some((((message.creator, message.chatter), calendar.local(message.sent_at)), bucket))
         });
-        let contacts = distinct(combine(contacts, "fan contacts by day"));
-
         let mut calendar = Calendar::new(settings.reporting_tz.clone());
         let sales = sources.sales.clone().explode(move |sale| {
-            let day = calendar.local(sale.sold_at).day;
             let sums = if sale.reversed {
                 SaleSums { reversed_net_cents: sale.net_cents, reversed_count: 1, ..SaleSums::default() }
             } else {
                 SaleSums { gross_cents: sale.gross_cents, net_cents: sale.net_cents, count: 1, ..SaleSums::default() }
             };
-            Some((((sale.creator, sale.chatter, day), sale.sale_type), sums))
+            let group = ((sale.creator, sale.chatter), calendar.local(sale.sold_at));
+            Some(((group, sale.sale_type), sums))
         });
-        let sales = combine(sales, "sales by day");
-        Daily { hours, messages, contacts, sales }
+        Daily {
+            messages: combine(messages, "messages by hour"),
+            replies: combine(replies, "replies by hour"),
+            contacts: contacts(sources, settings),
+            sales: combine(sales, "sales by hour"),
+        }
     }
-}
 
-/// From how often to whether: each component becomes 1 while it is positive. Only changes are emitted.
-pub fn distinct<'scope, D>(contacts: Sums<'scope, D, FanContact>) -> Sums<'scope, D, FanContact>
-where
-    D: differential_dataflow::ExchangeData + std::hash::Hash,
-{
-    contacts.threshold_semigroup(|_, new, old| {
-        let flag = |count: i64| i64::from(count > 0);
-        let before = old.copied().unwrap_or_default();
-        let change = FanContact {
-            chatted: flag(new.chatted) - flag(before.chatted),
-            spent: flag(new.spent) - flag(before.spent),
-        };
-        (change != FanContact::default()).then_some(change)
-    })
+    /// Distinct fans by creator, chatter and window.
+    pub fn fans_by_window(&self) -> Sums<'scope, (Pair, Window), FanContact> {
+        self.contacts.clone().flat_map(|contacted| match contacted {
+            Contacted::Chatter(pair, window) => Some((pair, window)),
+            Contacted::Creator(..) => None,
+        })
+    }
+
+    /// Distinct fans by creator and day.
+    pub fn fans_by_creator_day(&self) -> Sums<'scope, (Id, i32), FanContact> {
+        self.contacts.clone().flat_map(|contacted| match contacted {
+            Contacted::Chatter(..) => None,
+            Contacted::Creator(creator, day) => Some((creator, day)),
+        })
+    }
 }

@@ -10,7 +10,8 @@ use fandom_schemas::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Facts, Sources, View};
+use super::{Sources, View};
+use crate::engine::keyed::reduce;
 use crate::sink::table::{Datum, Row, Table, Type, column};
 
 /// The table.
@@ -91,16 +92,15 @@ enum Part {
 pub fn view<'scope>(sources: &Sources<'scope>) -> View<'scope> {
     let sheets = sources.sheets.clone().map(|sheet| ((sheet.file, sheet.position), Part::Sheet(Box::new(sheet))));
     let duplicates = sources.duplicates.clone().map(|place| (place, Part::Duplicate));
-    let rows: Facts<'scope, ((Id, u16), Row)> = sheets.concat(duplicates).reduce_named("Files", |_, parts, rows| {
-        let duplicates =
-            parts.iter().filter(|(part, _)| **part == Part::Duplicate).map(|(_, count)| *count).sum::<isize>();
+    let rows = reduce(sheets.concat(duplicates), "Files", |_: &(Id, u16), parts| {
+        let duplicates = parts.iter().find(|(part, _)| *part == Part::Duplicate).map_or(0, |(_, count)| *count);
         let sheet = parts.iter().find_map(|(part, _)| match part {
             Part::Sheet(sheet) => Some(sheet),
             Part::Duplicate => None,
         });
-        rows.extend(sheet.map(|sheet| (row(sheet, duplicates), 1isize)));
+        sheet.map(|sheet| row(sheet, duplicates))
     });
-    View { table: &TABLE, rows: rows.map(|(_, row)| row) }
+    View { table: &TABLE, rows }
 }
 
 fn row(sheet: &SheetOfFile, duplicates: isize) -> Row {

@@ -1,7 +1,7 @@
 //! `creators`, `chatters`, `fan_names`: names as they are shown, by id.
 //!
 //! ```text
-//!  names of each live file ──by (kind, id)──▶ reduce: that of the latest exported file ──▶ a table a kind
+//!  names of each live file ──▶ facts (the winner of each name: that of the latest exported file) ──▶ a table a kind
 //! ```
 //!
 //! Invariants
@@ -15,7 +15,7 @@ use fandom_schemas::identity::{self, Id};
 use serde::{Deserialize, Serialize};
 
 use super::{Facts, Sources, View};
-use crate::facts::FileVersion;
+use crate::facts::Fact;
 use crate::sink::table::{Datum, Row, Table, Type, column};
 
 /// What a name is of.
@@ -38,17 +38,35 @@ pub struct NameOf {
     pub id: Id,
 }
 
-/// A name as a file shows it. Ordered by file first.
+/// A name as a file shows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Name {
-    /// The file's version that shows it.
-    pub seen: Arc<FileVersion>,
+    /// Whose it is.
+    pub of: NameOf,
+    /// How it is shown. Shared by the files that show the same.
+    pub shown: Arc<Shown>,
+}
+
+/// How a name is shown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Shown {
     /// The platform of a creator or fan.
     pub platform: Box<str>,
     /// The name; of a fan, the username.
     pub name: Box<str>,
     /// A fan's nickname.
     pub nickname: Option<Box<str>>,
+}
+
+impl Fact for Name {
+    fn check_same(&self, other: &Name) {
+        let differs = self.shown.name != other.shown.name
+            && identity::fold(&self.shown.name) != identity::fold(&other.shown.name);
+        if differs {
+            let NameOf { kind, id } = self.of;
+            tracing::error!(?kind, id, "two different names have the same 64-bit id; their figures are added up");
+        }
+    }
 }
 
 /// The table of creators.
@@ -87,37 +105,26 @@ pub static FAN_NAMES: Table = Table {
 
 /// The three tables of names.
 pub fn views<'scope>(sources: &Sources<'scope>) -> [View<'scope>; 3] {
-    let shown = sources.names.clone().reduce_named("Names", |of, names, shown| {
-        let Some((latest, _)) = names.last() else { return };
-        let folded = identity::fold(&latest.name);
-        if names.iter().any(|(name, _)| identity::fold(&name.name) != folded) {
-            tracing::error!(kind = ?of.kind, id = of.id, "two different names have the same 64-bit id; their figures are added up");
-        }
-        // What is shown does not change with the file that shows it.
-        shown.push(((latest.platform.clone(), latest.name.clone(), latest.nickname.clone()), 1isize));
-    });
-    type Shown = (Box<str>, Box<str>, Option<Box<str>>);
-    let of = |kind: NameKind, row: fn(Id, Shown) -> Row| -> Facts<'scope, Row> {
-        let shown = shown.clone().filter(move |(of, _)| of.kind == kind);
-        shown.map(move |(of, names)| row(of.id, names))
+    let of = |kind: NameKind, row: fn(Id, &Shown) -> Row| -> Facts<'scope, Row> {
+        sources.names.clone().flat_map(move |name| (name.of.kind == kind).then(|| row(name.of.id, &name.shown)))
     };
     [
         View {
             table: &CREATORS,
-            rows: of(NameKind::Creator, |id, (platform, name, _)| {
-                let label = identity::creator_label(&platform, &name);
-                Row::new([Datum::id(id), Datum::text(label), Datum::Text(name), Datum::Text(platform)])
+            rows: of(NameKind::Creator, |id, shown| {
+                let label = identity::creator_label(&shown.platform, &shown.name);
+                Row::new([Datum::id(id), Datum::text(label), Datum::text(&*shown.name), Datum::text(&*shown.platform)])
             }),
         },
         View {
             table: &CHATTERS,
-            rows: of(NameKind::Chatter, |id, (_, name, _)| Row::new([Datum::id(id), Datum::Text(name)])),
+            rows: of(NameKind::Chatter, |id, shown| Row::new([Datum::id(id), Datum::text(&*shown.name)])),
         },
         View {
             table: &FAN_NAMES,
-            rows: of(NameKind::Fan, |id, (platform, name, nickname)| {
-                let nickname = nickname.map_or(Datum::Null, Datum::Text);
-                Row::new([Datum::id(id), Datum::Text(platform), Datum::Text(name), nickname])
+            rows: of(NameKind::Fan, |id, shown| {
+                let nickname = shown.nickname.as_deref().map_or(Datum::Null, Datum::text);
+                Row::new([Datum::id(id), Datum::text(&*shown.platform), Datum::text(&*shown.name), nickname])
             }),
         },
     ]

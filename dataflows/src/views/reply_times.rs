@@ -13,6 +13,7 @@ use differential_dataflow::ExchangeData;
 use std::hash::Hash;
 
 use super::Facts;
+use crate::engine::keyed::reduce;
 
 /// The relative error of a bucket's value.
 const ALPHA: f64 = 0.01;
@@ -55,21 +56,20 @@ pub fn quantiles<'scope, G>(replies: Facts<'scope, (G, u16)>) -> Facts<'scope, (
 where
     G: ExchangeData + Hash,
 {
-    replies.reduce_named("Reply times", |_, buckets, output| {
-        if let (Some(p50), Some(p90)) = (nearest_rank(buckets, 50), nearest_rank(buckets, 90)) {
-            output.push((Quantiles { p50, p90 }, 1isize));
-        }
+    reduce(replies, "Reply times", |group: &G, buckets| {
+        let (p50, p90) = (nearest_rank(buckets, 50)?, nearest_rank(buckets, 90)?);
+        Some((group.clone(), Quantiles { p50, p90 }))
     })
 }
 
 /// The value at position ⌈percent / 100 · n⌉ of n values, given as ascending buckets with their counts.
-pub fn nearest_rank(buckets: &[(&u16, isize)], percent: isize) -> Option<i64> {
+pub fn nearest_rank(buckets: &[(u16, isize)], percent: isize) -> Option<i64> {
     let count: isize = buckets.iter().map(|(_, count)| count).sum();
     let mut rest = (percent * count + 99) / 100;
     for (bucket, count) in buckets {
         rest -= count;
         if rest <= 0 {
-            return Some(value(**bucket));
+            return Some(value(*bucket));
         }
     }
     None

@@ -6,10 +6,10 @@
 //!
 //! Reversed sales are counted apart and subtracted from nothing.
 
-use differential_dataflow::operators::CountTotal;
-
 use super::View;
-use super::daily::Daily;
+use super::daily::{Daily, SaleSums};
+use crate::engine::combine::combine;
+use crate::engine::keyed::sum;
 use crate::sink::table::{CHATTER, CREATOR, Datum, Row, Table, Type, column};
 
 /// The table.
@@ -32,13 +32,16 @@ pub static TABLE: Table = Table {
 
 /// The rows.
 pub fn view<'scope>(daily: &Daily<'scope>) -> View<'scope> {
-    let rows = daily.sales.clone().count_total().map(|(((creator, chatter, day), sale_type), sums)| {
-        let mut values = vec![Datum::id(creator), Datum::id(chatter), Datum::Day(day), Datum::Text(sale_type)];
+    let by_day = daily.sales.clone().map(|((pair, local), sale_type)| ((pair, local.day), sale_type));
+    let rows = sum(combine(by_day, TABLE.name), "Sales by day", |group, sums: &SaleSums| {
+        let (((creator, chatter), day), sale_type) = group;
+        let mut values =
+            vec![Datum::id(*creator), Datum::id(*chatter), Datum::Day(*day), Datum::Text(sale_type.clone())];
         values.extend(
             [sums.gross_cents, sums.net_cents, sums.count, sums.reversed_net_cents, sums.reversed_count]
                 .map(Datum::Int),
         );
-        Row::new(values)
+        Some(Row::new(values))
     });
     View { table: &TABLE, rows }
 }

@@ -1,0 +1,172 @@
+//! What each fan did with each creator (METRICS.md §5): the figures that the views of fans are made of.
+//!
+//! ```text
+//!  messages, sales ──by (creator, fan)──▶ sums, instants, instants of purchases ──▶ figures
+//! ```
+//!
+//! Invariants
+//! 1. First and last instants are exact under retraction: every instant is kept, in order, in eight bytes.
+//! 2. Nothing in the figures depends on what day it is.
+
+use differential_dataflow::difference::Semigroup;
+use fandom_schemas::identity::Id;
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, Sources};
+use crate::calendar::Calendar;
+use crate::engine::keyed::{State, keyed};
+use crate::engine::measures::measures;
+use crate::facts::key::route_of_fan;
+use crate::settings::DataflowSettings;
+
+/// Creator and fan.
+pub type FanKey = (Id, Id);
+
+/// What is known of a fan with a creator.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Figures {
+    /// Counts and amounts.
+    pub sums: FanSums,
+    /// Distinct local days with a purchase.
+    pub purchase_days: i64,
+    /// First message or sale, in seconds since the Unix epoch.
+    pub first_seen: i64,
+    /// Last message or sale.
+    pub last_seen: i64,
+    /// Last purchase, and its local day.
+    pub last_purchase: Option<(i64, i32)>,
+}
+
+impl Figures {
+    /// Net sales where the fan has any sale row, else what unlocked PPVs cost.
+    pub fn spend_cents(&self) -> i64 {
+        if self.sums.sale_rows > 0 { self.sums.sales_net_cents } else { self.sums.ppv_spend_cents }
+    }
+}
+
+measures! {
+    /// Counts and amounts of a fan.
+    FanSums {
+        messages_received, ppvs_received, ppvs_unlocked, messages_replied, ppv_spend_cents, sale_rows, sales_net_cents,
+        tips_net_cents,
+    }
+}
+
+/// The figures of every fan of every creator.
+pub fn figures<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Facts<'scope, (FanKey, Figures)> {
+    let messages = sources.messages.clone().map(|message| {
+        let event = Event {
+            at: message.sent_at,
+            cents: message.price_cents,
+            of: Of::Message {
+                direct: !message.mass,
+                ppv: message.is_ppv(),
+                unlocked: message.is_unlocked(),
+                replied: message.fan_replied,
+            },
+        };
+        ((message.creator, message.fan), event)
+    });
+    let sales = sources.sales.clone().flat_map(|sale| {
+        let tip = sale.sale_type.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("tip"));
+        let of = Of::Sale { reversed: sale.reversed, tip };
+        Some(((sale.creator, sale.fan?), Event { at: sale.sold_at, cents: sale.net_cents, of }))
+    });
+    let mut calendar = Calendar::new(settings.reporting_tz.clone());
+    let route = |(creator, fan): &FanKey| route_of_fan(*creator, *fan);
+    keyed(messages.concat(sales), "Fan history", route, move |key, history: &History, _, figures| {
+        let (Some(&first_seen), Some(&last_seen)) = (history.seen.0.first(), history.seen.0.last()) else { return };
+        let mut days = history.purchases.0.iter().map(|at| calendar.local(*at).day);
+        let (mut purchase_days, mut last_day) = (0, None);
+        for day in &mut days {
+            purchase_days += i64::from(last_day != Some(day));
+            last_day = Some(day);
+        }
+        let last_purchase = history.purchases.0.last().copied().zip(last_day);
+        let sums = history.sums;
+        figures.push(((*key, Figures { sums, purchase_days, first_seen, last_seen, last_purchase }), 1isize));
+    })
+}
+
+/// A message to a fan, or a sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Event {
+    /// Seconds since the Unix epoch.
+    at: i64,
+    /// The price of a message, the net revenue of a sale.
+    cents: i64,
+    of: Of,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Of {
+    Message { direct: bool, ppv: bool, unlocked: bool, replied: bool },
+    Sale { reversed: bool, tip: bool },
+}
+
+impl Event {
+    fn is_purchase(&self) -> bool {
+        matches!(self.of, Of::Message { unlocked: true, .. } | Of::Sale { reversed: false, .. })
+    }
+
+    fn sums(&self) -> FanSums {
+        match self.of {
+            Of::Message { direct, ppv, unlocked, replied } => FanSums {
+                messages_received: direct.into(),
+                ppvs_received: ppv.into(),
+                ppvs_unlocked: unlocked.into(),
+                messages_replied: replied.into(),
+                ppv_spend_cents: if unlocked { self.cents } else { 0 },
+                ..FanSums::default()
+            },
+            Of::Sale { reversed, tip } => FanSums {
+                sale_rows: 1,
+                sales_net_cents: if reversed { 0 } else { self.cents },
+                tips_net_cents: if tip && !reversed { self.cents } else { 0 },
+                ..FanSums::default()
+            },
+        }
+    }
+}
+
+#[derive(Default)]
+struct History {
+    sums: FanSums,
+    seen: Instants,
+    purchases: Instants,
+}
+
+impl State<Event, isize> for History {
+    fn update(&mut self, event: Event, diff: isize) {
+        self.sums.plus_equals(&differential_dataflow::difference::Multiply::multiply(event.sums(), &diff));
+        self.seen.update(event.at, diff);
+        if event.is_purchase() {
+            self.purchases.update(event.at, diff);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.seen.0.is_empty()
+    }
+}
+
+/// Instants in ascending order, each as often as it occurs.
+#[derive(Default)]
+struct Instants(Vec<i64>);
+
+impl Instants {
+    fn update(&mut self, at: i64, diff: isize) {
+        let place = self.0.partition_point(|other| *other < at);
+        if diff < 0 {
+            let gone = self.0.drain(place..place + diff.unsigned_abs());
+            assert!(gone.into_iter().all(|gone| gone == at), "what is taken back was there");
+            return;
+        }
+        for _ in 0..diff {
+            if self.0.len() == self.0.capacity() {
+                self.0.reserve_exact(1 + self.0.len() / 4);
+            }
+            self.0.insert(place, at);
+        }
+    }
+}
