@@ -121,6 +121,13 @@ impl Publisher {
     /// Says why a file cannot be read, whatever it holds.
     pub async fn refuse(&self, seen: &Seen, known: Option<&Upload>, reason: &str) -> Result<Outcome, PublishError> {
         tracing::warn!(file = seen.file, reason, "file cannot be published");
+        let partition = known
+            .map(|known| known.partition)
+            .or_else(|| i32::try_from(fandom_schemas::keys::partition(&seen.file, self.log.partitions)).ok());
+        let flight = Flight::new(partition.unwrap_or_default(), self.stop.clone());
+        // No version of it was begun.
+        self.send_letter(&flight, seen, 0, 0, reason).await?;
+        flight.delivered().await?;
         self.uploads.unread(seen, &with_previous(reason, known), self.log.partitions).await?;
         meters::file("failed");
         Ok(Outcome::Done)
@@ -253,18 +260,7 @@ impl Publisher {
     async fn fail(&self, attempt: Attempt<'_>, reason: &str) -> Result<Outcome, PublishError> {
         let Attempt { seen, upload, version, rows, rejects } = attempt;
         let flight = Flight::new(upload.partition, self.stop.clone());
-        let reject = Reject {
-            file: seen.file.clone(),
-            version,
-            name: seen.name.clone(),
-            sheet: None,
-            row: None,
-            column: None,
-            reason: reason.to_owned(),
-            cells: Vec::new(),
-        };
-        let (log, letter, key) = (Arc::clone(&self.log), flight.clone(), format!("{}/{version}/{rejects}", seen.file));
-        blocking(move || rows::send_reject(&log, &letter, key.as_bytes(), reject)).await?;
+        self.send_letter(&flight, seen, version, rejects, reason).await?;
         self.clear(&flight, &seen.file, unfinished(upload, version, rows)).await?;
         flight.delivered().await?;
         failpoints::pass("connector.before_failed");
@@ -287,6 +283,29 @@ impl Publisher {
         }
         self.uploads.unread(seen, &reason, self.log.partitions).await?;
         Ok(Outcome::Unread)
+    }
+
+    /// Sends the dead letter of a file as a whole, which follows those of `rejects` rows.
+    async fn send_letter(
+        &self,
+        flight: &Flight,
+        seen: &Seen,
+        version: u64,
+        rejects: u64,
+        reason: &str,
+    ) -> Result<(), PublishError> {
+        let reject = Reject {
+            file: seen.file.clone(),
+            version,
+            name: seen.name.clone(),
+            sheet: None,
+            row: None,
+            column: None,
+            reason: reason.to_owned(),
+            cells: Vec::new(),
+        };
+        let (log, to, key) = (Arc::clone(&self.log), flight.clone(), format!("{}/{version}/{rejects}", seen.file));
+        blocking(move || rows::send_reject(&log, &to, key.as_bytes(), reject)).await
     }
 
     async fn send_manifest(&self, flight: &Flight, file: &str, json: Vec<u8>) -> Result<(), PublishError> {

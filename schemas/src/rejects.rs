@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Reject {
     /// The file's id.
     pub file: String,
-    /// The file's version.
+    /// The file's version; 0 where it was refused before one was begun.
     pub version: u64,
     /// The file's name or path.
     pub name: String,

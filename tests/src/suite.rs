@@ -115,6 +115,13 @@ impl Suite {
         self.parts.iter().find(|(other, _)| *other == part).map(|(_, child)| child.id())
     }
 
+    /// The most memory that the process of a part ever held, in bytes, as Linux tells.
+    pub fn most_memory(&self, part: Part) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid(part)?)).ok()?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?;
+        kib.parse::<u64>().ok().map(|kib| kib * 1024)
+    }
+
     /// The file of a part's log.
     pub fn log(&self, part: Part) -> PathBuf {
         self.dir.path().join(format!("{}.log", part.command()))

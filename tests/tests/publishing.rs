@@ -1,7 +1,6 @@
 //! The connector alone, over real Kafka and Postgres: what a reader of the log finds when files come, change, move and
 //! go, and when the connector, the broker or the database is killed in between.
 
-#![expect(clippy::disallowed_types, reason = "the test reads the log with a client of its own")]
 #![expect(clippy::disallowed_methods, reason = "the test ends what it starts")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +11,7 @@ use std::time::{Duration, Instant};
 use fandom_schemas::keys::parse_row_key;
 use fandom_schemas::manifest::{Checksum, FileState, Manifest};
 use fandom_tests::suite::{Part, Suite};
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
-use rdkafka::{Offset, TopicPartitionList};
+use fandom_tests::topic::each_record;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -154,36 +149,6 @@ fn of_version<'a>(
     rows.range(format!("{file}/")..)
         .take_while(move |(key, _)| key.starts_with(file))
         .filter(move |(key, _)| parse_row_key(key).is_some_and(|(of, number, _)| of == file && number == version))
-}
-
-fn each_record(suite: &Suite, topic: &str, mut record: impl FnMut(&str, Option<&str>, Option<&[u8]>)) {
-    let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", &suite.kafka.bootstrap_servers)
-        .set("group.id", "test")
-        .set("enable.auto.commit", "false")
-        .set("fetch.wait.max.ms", "10")
-        .set("enable.partition.eof", "true");
-    let consumer: BaseConsumer = config.create().expect("a consumer");
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("the broker answers");
-    let mut left = metadata.topics()[0].partitions().len();
-    let mut partitions = TopicPartitionList::new();
-    for partition in metadata.topics()[0].partitions() {
-        partitions.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("an offset");
-    }
-    consumer.assign(&partitions).expect("partitions can be assigned");
-    while left > 0 {
-        match consumer.poll(PATIENCE).expect("the broker answers") {
-            Err(KafkaError::PartitionEOF(_)) => left -= 1,
-            Err(error) => panic!("{error}"),
-            Ok(message) => {
-                let key = std::str::from_utf8(message.key().expect("a key")).expect("UTF-8");
-                let headers = message.headers();
-                let kind = headers.and_then(|headers| headers.iter().find(|header| header.key == "kind")?.value);
-                record(key, kind.and_then(|kind| std::str::from_utf8(kind).ok()), message.payload());
-            }
-        }
-    }
 }
 
 fn expect_sound(suite: &Suite, what: &str) -> Found {

@@ -163,6 +163,8 @@ pub(crate) fn of_zip(error: ZipError) -> ReadError {
         ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => {
             ReadError::PasswordProtected
         }
+        // The directory stands at the end.
+        ZipError::InvalidArchive(detail) if detail.contains("EOCD") => ReadError::damaged("it ends too early"),
         ZipError::InvalidArchive(detail) => {
             ReadError::damaged(format!("its zip container is broken: {}", lower(&detail)))
         }
