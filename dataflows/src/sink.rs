@@ -7,7 +7,7 @@
 //!                         └──────── committed ───────┘  (the output frontier of `collect`)
 //! ```
 //!
-//! - [`table`]: what a view's table looks like, and a row of it.
+//! - [`table`]: what a view's table looks like; [`row`]: a row of it.
 //! - [`collect`]: the operator: deltas by epoch, consolidated; holds back its frontier until they are committed.
 //! - [`writer`]: the thread that commits batches; alone (a generation number fences older ones off).
 //! - [`hydrate`]: after a restart: what the log says against what is stored.
@@ -16,6 +16,7 @@
 pub mod collect;
 pub mod hydrate;
 pub mod progress;
+pub mod row;
 pub mod statements;
 pub mod table;
 pub mod writer;

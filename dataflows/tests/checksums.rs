@@ -1,6 +1,6 @@
 //! Checksums of rows, which are stored.
 
-use fandom_dataflows::sink::table::{Datum, Row};
+use fandom_dataflows::sink::row::{Datum, Row};
 
 /// The values are stored in databases: changing one makes every restart compare whole tables.
 #[test]

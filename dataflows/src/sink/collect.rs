@@ -25,7 +25,7 @@ use timely::dataflow::operators::generic::Operator;
 use timely::scheduling::SyncActivator;
 
 use super::progress::Bindings;
-use super::table::Row;
+use super::row::Row;
 use crate::runtime::{Epoch, FIRST_LIVE_EPOCH};
 
 /// A change that the sink commits.

@@ -9,8 +9,9 @@ use std::pin::pin;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
+use super::row::{Datum, Row};
 use super::statements::Statements;
-use super::table::{Datum, Row, Table};
+use super::table::Table;
 
 /// What must be written to make a table hold exactly `desired`: rows to remove (−1) and to put there (+1), in order.
 ///
@@ -22,14 +23,14 @@ pub async fn difference(
     statements: &Statements,
     desired: Vec<&Row>,
 ) -> Result<Vec<(Row, isize)>, tokio_postgres::Error> {
-    let mut wanted: HashMap<&[Datum], &Row> = desired.into_iter().map(|row| (&row.0[..table.key], row)).collect();
+    let mut wanted: HashMap<&[u8], &Row> = desired.into_iter().map(|row| (row.key(table.key), row)).collect();
     let mut changes = Vec::new();
     let none: [&(dyn ToSql + Sync); 0] = [];
     let mut stored = pin!(client.query_raw(&statements.select, none).await?);
     while let Some(row) = stored.try_next().await? {
         let values = (0..table.columns.len()).map(|place| row.try_get(place)).collect::<Result<Vec<Datum>, _>>()?;
         let row = Row::new(values);
-        match wanted.remove(&row.0[..table.key]) {
+        match wanted.remove(row.key(table.key)) {
             Some(same) if *same == row => {}
             Some(other) => {
                 changes.push((row, -1));

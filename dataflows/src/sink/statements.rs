@@ -8,7 +8,8 @@ use std::error::Error;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type as PgType, to_sql_checked};
 
-use super::table::{Datum, Label, Table, Type};
+use super::row::{Datum, Value};
+use super::table::{Label, Table, Type};
 
 /// Days from 1970-01-01 to 2000-01-01, from which PostgreSQL counts.
 const EPOCH_DAYS: i32 = 10_957;
@@ -135,18 +136,18 @@ pub fn relabel(table: &Table, label: &Label) -> String {
     )
 }
 
-impl ToSql for Datum {
+impl ToSql for Value<'_> {
     fn to_sql(&self, of: &PgType, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
-            Datum::Null => Ok(IsNull::Yes),
-            Datum::Int(value) if *of == PgType::INT4 => i32::try_from(*value)?.to_sql(of, out),
-            Datum::Int(value) => value.to_sql(of, out),
-            Datum::Float(bits) => f64::from_bits(*bits).to_sql(of, out),
-            Datum::Bool(value) => value.to_sql(of, out),
-            Datum::Day(day) => (day - EPOCH_DAYS).to_sql(&PgType::INT4, out),
-            Datum::Instant(at) => ((at - EPOCH_SECONDS) * 1_000_000).to_sql(&PgType::INT8, out),
-            Datum::Text(text) => (&**text).to_sql(of, out),
-            Datum::Json(text) => {
+            Value::Null => Ok(IsNull::Yes),
+            Value::Int(value) if *of == PgType::INT4 => i32::try_from(*value)?.to_sql(of, out),
+            Value::Int(value) => value.to_sql(of, out),
+            Value::Float(bits) => f64::from_bits(*bits).to_sql(of, out),
+            Value::Bool(value) => value.to_sql(of, out),
+            Value::Day(day) => (day - EPOCH_DAYS).to_sql(&PgType::INT4, out),
+            Value::Instant(at) => ((at - EPOCH_SECONDS) * 1_000_000).to_sql(&PgType::INT8, out),
+            Value::Text(text) => text.to_sql(of, out),
+            Value::Json(text) => {
                 // The binary form of jsonb: a version, then the text.
                 out.extend_from_slice(&[1]);
                 out.extend_from_slice(text.as_bytes());

@@ -28,8 +28,9 @@ use tokio_postgres::{Client, Statement, Transaction};
 use super::collect::{Batch, Delta};
 use super::hydrate;
 use super::progress::{self, Progress, Stored};
+use super::row::{Row, Value};
 use super::statements::{Statements, relabel};
-use super::table::{Datum, Row, Table};
+use super::table::Table;
 use crate::runtime::Epoch;
 use crate::status::Status;
 
@@ -387,7 +388,8 @@ impl TableWriter {
         let sink = transaction.copy_in(&self.statements.copy).await?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
         for row in rows {
-            let values: Vec<&(dyn ToSql + Sync)> = row.0.iter().map(|datum| datum as &(dyn ToSql + Sync)).collect();
+            let values: Vec<Value<'_>> = row.values().collect();
+            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
             writer.as_mut().write(&values).await?;
         }
         writer.finish().await?;
@@ -407,14 +409,14 @@ impl<'a> KeyChanges<'a> {
     /// `rows` are in order, so that those of one key stand together.
     fn of(table: &'static Table, rows: &'a [Delta]) -> Result<KeyChanges<'a>, SinkError> {
         let mut changes = KeyChanges { written: Vec::new(), deleted: Vec::new(), replaced: Vec::new() };
-        for group in rows.chunk_by(|((_, a), _), ((_, b), _)| a.0[..table.key] == b.0[..table.key]) {
+        for group in rows.chunk_by(|((_, a), _), ((_, b), _)| a.key(table.key) == b.key(table.key)) {
             let mut written = group.iter().filter(|(_, diff)| *diff > 0);
             let gone = group.iter().find(|(_, diff)| *diff < 0);
             match (written.next(), written.next(), gone) {
                 (Some(((_, row), 1)), None, gone) => {
                     changes.written.push(row);
-                    if let (Some(_), Datum::Int(id)) = (gone, &row.0[0]) {
-                        changes.replaced.push(*id);
+                    if let (Some(_), Some(Value::Int(id))) = (gone, row.values().next()) {
+                        changes.replaced.push(id);
                     }
                 }
                 (None, _, Some(((_, row), _))) => changes.deleted.push(row),
@@ -435,10 +437,14 @@ fn by_view(rows: &[Delta]) -> impl Iterator<Item = (u8, &[Delta])> {
     rows.chunk_by(|((a, _), _), ((b, _), _)| a == b).map(|group| (group[0].0.0, group))
 }
 
-fn arrays<'a>(rows: &[&'a Row], columns: usize) -> Vec<Vec<&'a Datum>> {
-    (0..columns).map(|place| rows.iter().map(|row| &row.0[place]).collect()).collect()
+fn arrays<'a>(rows: &[&'a Row], columns: usize) -> Vec<Vec<Value<'a>>> {
+    let mut arrays: Vec<Vec<Value<'a>>> = vec![Vec::with_capacity(rows.len()); columns];
+    for row in rows {
+        arrays.iter_mut().zip(row.values()).for_each(|(array, value)| array.push(value));
+    }
+    arrays
 }
 
-fn borrowed<'a>(arrays: &'a [Vec<&'a Datum>]) -> Vec<&'a (dyn ToSql + Sync)> {
+fn borrowed<'a>(arrays: &'a [Vec<Value<'_>>]) -> Vec<&'a (dyn ToSql + Sync)> {
     arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect()
 }

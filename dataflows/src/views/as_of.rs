@@ -11,7 +11,8 @@ use crate::engine::combine::combine;
 use crate::engine::keyed::reduce;
 use crate::engine::measures::convert;
 use crate::settings::{AsOf, DataflowSettings};
-use crate::sink::table::{Datum, Row, Table, Type, column};
+use crate::sink::row::{Datum, Row};
+use crate::sink::table::{Table, Type, column};
 
 /// The table, of one row.
 pub static TABLE: Table =

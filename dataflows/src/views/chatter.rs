@@ -23,7 +23,8 @@ use crate::calendar::{self, Local, Window};
 use crate::engine::combine::combine;
 use crate::engine::keyed::sum;
 use crate::engine::measures::{convert, measures};
-use crate::sink::table::{CHATTER, CREATOR, Column, Datum, Row, Table, Type, column};
+use crate::sink::row::{Datum, Row};
+use crate::sink::table::{CHATTER, CREATOR, Column, Table, Type, column};
 
 measures! {
     /// All measures of a row.

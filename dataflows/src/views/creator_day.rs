@@ -23,7 +23,8 @@ use super::{Sources, View};
 use crate::engine::combine::combine;
 use crate::engine::keyed::{reduce, sum};
 use crate::engine::measures::{convert, measures};
-use crate::sink::table::{CREATOR, Datum, Row, Table, Type, column};
+use crate::sink::row::{Datum, Row};
+use crate::sink::table::{CREATOR, Table, Type, column};
 
 /// The table.
 pub static TABLE: Table = Table {

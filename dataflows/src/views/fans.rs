@@ -15,7 +15,8 @@ use super::{Facts, View};
 use crate::engine::keyed::{Parts, keyed};
 use crate::facts::key::route_of_fan;
 use crate::settings::DataflowSettings;
-use crate::sink::table::{CREATOR, Datum, FAN, Row, Table, Type, column};
+use crate::sink::row::{Datum, Row};
+use crate::sink::table::{CREATOR, FAN, Table, Type, column};
 
 /// The table.
 pub static TABLE: Table = Table {

@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::{Sources, View};
 use crate::engine::keyed::reduce;
-use crate::sink::table::{Datum, Row, Table, Type, column};
+use crate::sink::row::{Datum, Row};
+use crate::sink::table::{Table, Type, column};
 
 /// The table.
 pub static TABLE: Table = Table {

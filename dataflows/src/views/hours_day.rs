@@ -18,7 +18,8 @@ use crate::calendar::Window;
 use crate::engine::combine::combine;
 use crate::engine::keyed::sum;
 use crate::engine::measures::{convert, measures};
-use crate::sink::table::{CHATTER, CREATOR, Datum, Row, Table, Type, column};
+use crate::sink::row::{Datum, Row};
+use crate::sink::table::{CHATTER, CREATOR, Table, Type, column};
 
 /// The table.
 pub static TABLE: Table = Table {

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Facts, Sources, View};
 use crate::facts::Fact;
-use crate::sink::table::{Datum, Row, Table, Type, column};
+use crate::sink::row::{Datum, Row};
+use crate::sink::table::{Table, Type, column};
 
 /// What a name is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

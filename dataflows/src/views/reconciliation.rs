@@ -21,7 +21,8 @@ use super::{Sources, View};
 use crate::engine::keyed::{State, Touched, hashed, keyed};
 use crate::engine::ranked::Ranked;
 use crate::facts::Period;
-use crate::sink::table::{CHATTER, Datum, Row, Table, Type, column};
+use crate::sink::row::{Datum, Row};
+use crate::sink::table::{CHATTER, Table, Type, column};
 
 /// The table; `views.reconciliation` shows it with the creators' names and the differences.
 pub static TABLE: Table = Table {

@@ -10,7 +10,8 @@ use super::View;
 use super::daily::{Daily, SaleSums};
 use crate::engine::combine::combine;
 use crate::engine::keyed::sum;
-use crate::sink::table::{CHATTER, CREATOR, Datum, Row, Table, Type, column};
+use crate::sink::row::{Datum, Row};
+use crate::sink::table::{CHATTER, CREATOR, Table, Type, column};
 
 /// The table.
 pub static TABLE: Table = Table {

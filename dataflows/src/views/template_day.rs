@@ -5,7 +5,8 @@
 //! ```
 
 use super::{Sources, View};
-use crate::sink::table::{CHATTER, Datum, Row, Table, Type, column};
+use crate::sink::row::{Datum, Row};
+use crate::sink::table::{CHATTER, Table, Type, column};
 
 /// The table.
 pub static TABLE: Table = Table {
