@@ -37,6 +37,7 @@ use crate::facts::dedup::dedup;
 use crate::ingest::feed::{Feed, Inputs};
 use crate::ingest::reader::{self, Ends, Polled, ReadError, Reader};
 use crate::settings::DataflowSettings;
+use crate::sink::changelog::{Changelog, ChangelogError};
 use crate::sink::collect::{ToWriter, Update, collect};
 use crate::sink::writer::{SinkError, ToCollect, Writer};
 use crate::status::Status;
@@ -60,6 +61,9 @@ pub enum DataflowError {
     /// The views cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Their changelogs cannot be written.
+    #[error(transparent)]
+    Changelog(#[from] ChangelogError),
     /// A worker panicked.
     #[error("worker {worker} panicked: {message}")]
     Panicked {
@@ -89,7 +93,7 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(|error| DataflowError::Start(error.to_string()))?;
-    let Some(writer) = wait_for_writer(&runtime, &postgres, &status, &stop)? else { return Ok(()) };
+    let Some(mut writer) = wait_for_writer(&runtime, &postgres, &status, &stop)? else { return Ok(()) };
     let Some(ends) = wait_for_ends(&kafka, &stop)? else { return Ok(()) };
     reader::check_bindings(&ends, &writer.progress().bindings)?;
     status.set_due(ends.values().sum());
@@ -101,6 +105,16 @@ pub fn run(
         generation = writer.progress().generation,
         "dataflow is reading the log"
     );
+
+    let give_up = Arc::new(AtomicBool::new(false));
+    let changelog = settings.view_topics.then(|| {
+        let (changelog, to_changelog) = Changelog::new(kafka.clone(), postgres, &TABLES, Arc::clone(&give_up));
+        let stored = writer.progress().views.clone();
+        let lacking = changelog.lacks_rows(|view| stored.get(view).map_or(0, |stored| stored.rows))?;
+        writer.tell(to_changelog, lacking);
+        Ok::<_, ChangelogError>(changelog)
+    });
+    let changelog = changelog.transpose()?;
 
     let (batches, to_commit) = channel();
     let (tell_committed, committed) = channel();
@@ -133,6 +147,17 @@ pub fn run(
             })
             .map_err(|error| DataflowError::Start(error.to_string()))?
     };
+    let telling = changelog.map(|changelog| {
+        let (failure, failed) = (Arc::clone(&failure), Arc::clone(&failed));
+        let handle = runtime.handle().clone();
+        let tell = move || {
+            if let Err(error) = changelog.run(&handle) {
+                fail(&failure, &failed, error.into());
+            }
+        };
+        std::thread::Builder::new().name("changelog".to_owned()).spawn(tell)
+    });
+    let telling = telling.transpose().map_err(|error| DataflowError::Start(error.to_string()))?;
     let watching = watch_ends(kafka, Arc::clone(&shared))?;
     let workers = start_workers(Arc::clone(&shared))?;
     drop(workers.join());
@@ -140,11 +165,23 @@ pub fn run(
     failed.store(true, Ordering::SeqCst);
     let _ = writing.join();
     let _ = watching.join();
+    if let Some(telling) = telling {
+        // What is committed is told, if Kafka takes it soon; if not, the next start does it.
+        let until = Instant::now() + LAST_WORDS;
+        while !telling.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        give_up.store(true, Ordering::SeqCst);
+        let _ = telling.join();
+    }
     match failure.lock().expect("no worker panics with the lock").take() {
         Some(error) => Err(error),
         None => Ok(()),
     }
 }
+
+/// How long the changelogs are waited for at the end.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// What all workers share.
 struct Shared {

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 /// - `FANDOM_MASS_SOURCES`: a message is mass when its source contains one of these words (`mass,welcome,automat`).
 /// - `FANDOM_WHALE_CENTS`, `FANDOM_REGULAR_CENTS`: least spend of these classes (100000 and 10000).
 /// - `FANDOM_EPOCH_MS`: how often a change reaches the views at most, when there is little to do (2).
+/// - `FANDOM_VIEW_TOPICS`: whether changes of the views are written to the topics `fandom.views.*`, `yes` or `no` (`yes`).
 /// - `FANDOM_MAX_ROWS_IN_FLIGHT`: rows read from Kafka whose effect is not yet in Postgres, at most (400000).
 #[derive(Clone, Debug)]
 pub struct DataflowSettings {
@@ -30,6 +31,8 @@ pub struct DataflowSettings {
     pub regular_cents: i64,
     /// Least length of an epoch.
     pub epoch: Duration,
+    /// Whether changes of the views are written to topics.
+    pub view_topics: bool,
     /// Bound of the rows read and not yet committed.
     pub max_rows_in_flight: usize,
 }
@@ -66,6 +69,11 @@ impl DataflowSettings {
         let whale_cents = env.parsed("FANDOM_WHALE_CENTS", 100_000, "a number of cents");
         let regular_cents = env.parsed("FANDOM_REGULAR_CENTS", 10_000, "a number of cents");
         let epoch = Duration::from_millis(env.parsed("FANDOM_EPOCH_MS", 2, "a number of milliseconds"));
+        let view_topics = env.checked("FANDOM_VIEW_TOPICS", true, "yes or no", |text| match text {
+            "yes" => Some(true),
+            "no" => Some(false),
+            _ => None,
+        });
         let max_rows_in_flight = env.checked("FANDOM_MAX_ROWS_IN_FLIGHT", 400_000, "a number of rows", positive);
         DataflowSettings {
             workers,
@@ -75,6 +83,7 @@ impl DataflowSettings {
             whale_cents,
             regular_cents,
             epoch,
+            view_topics,
             max_rows_in_flight,
         }
     }

@@ -12,7 +12,9 @@
 //! - [`writer`]: the thread that commits batches; alone (a generation number fences older ones off).
 //! - [`hydrate`]: after a restart: what the log says against what is stored.
 //! - [`statements`]: the SQL of a table.
+//! - [`changelog`]: what was committed, to the topics `fandom.views.*`.
 
+pub mod changelog;
 pub mod collect;
 pub mod hydrate;
 pub mod progress;

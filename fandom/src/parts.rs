@@ -86,10 +86,15 @@ pub fn topics(mut env: Env) -> anyhow::Result<()> {
     let settings = KafkaSettings::from_env(&mut env);
     let settings = begin(env, settings)?;
     runtime()?.block_on(async {
-        let made = ensure_topics(&settings).await.with_context(|| unreachable_broker(&settings))?;
+        let made = ensure_topics(&settings, &view_names()).await.with_context(|| unreachable_broker(&settings))?;
         tracing::info!(made = made.len(), topics = ?made, "every topic is there");
         Ok(())
     })
+}
+
+/// The names of all views, whose changelogs are topics.
+pub fn view_names() -> Vec<&'static str> {
+    fandom_dataflows::views::TABLES.iter().map(|table| table.name).collect()
 }
 
 /// Brings a database to the newest schema; returns the migrations that it lacked.

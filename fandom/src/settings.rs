@@ -88,6 +88,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_MAX_XLS_BYTES", "134217728", "most bytes of an .xls file (128 MiB)"),
     setting("FANDOM_MAX_XLS_CELLS", "6000000", "most cells that the sheets of an .xls file span"),
     setting("FANDOM_EPOCH_MS", "2", "least milliseconds between two commits of the views"),
+    setting("FANDOM_VIEW_TOPICS", "yes", "whether changes of the views are written to the topics fandom.views.*"),
     setting("FANDOM_MAX_ROWS_IN_FLIGHT", "400000", "most rows read from Kafka whose effect is not yet in Postgres"),
     setting("FANDOM_API_POOL", "8", "connections of the API to Postgres"),
     setting("FANDOM_API_TIMEOUT_SECONDS", "10", "longest time of a request"),

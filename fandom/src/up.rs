@@ -27,7 +27,7 @@ use tokio::sync::mpsc::Receiver;
 use crate::command::UpArgs;
 use crate::local::lock::DirLock;
 use crate::local::ports;
-use crate::parts::{migrate_database, stop_signals, unreachable_broker};
+use crate::parts::{migrate_database, stop_signals, unreachable_broker, view_names};
 use crate::settings::{AllSettings, finish, unknown};
 
 pub mod connection;
@@ -146,7 +146,7 @@ impl Up {
             "schema",
             if applied.is_empty() { "is the newest".into() } else { format!("brought up by {}", applied.join(", ")) },
         );
-        let make = || async { ensure_topics(&kafka).await.with_context(|| unreachable_broker(&kafka)) };
+        let make = || async { ensure_topics(&kafka, &view_names()).await.with_context(|| unreachable_broker(&kafka)) };
         let made = patiently("Kafka", make).await?;
         if !made.is_empty() {
             topics::wait(&kafka).await;

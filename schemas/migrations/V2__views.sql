@@ -16,6 +16,14 @@ create table views.progress (
 );
 insert into views.progress default values;
 
+-- One row: up to which epoch the changelogs of the views (topics fandom.views.*) are written. A row of its own, so that
+-- writing it waits for no commit.
+create table views.published (
+    only_row boolean primary key default true check (only_row),
+    epoch    bigint not null default 0
+);
+insert into views.published default values;
+
 -- One row: what the dataflow is doing, refreshed about once a second and at each change of state.
 create table views.status (
     only_row     boolean primary key default true check (only_row),

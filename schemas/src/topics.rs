@@ -7,8 +7,18 @@ pub const TEXTS: &str = "fandom.texts";
 /// The dead-letter topic.
 pub const REJECTS: &str = "fandom.rejects";
 
+/// What the names of the views' changelogs begin with.
+pub const VIEWS: &str = "fandom.views.";
+
+/// The changelog of a view: compacted, its keys and values as JSON.
+pub fn of_view(view: &str) -> String {
+    format!("{VIEWS}{view}")
+}
+
 /// Partitions of a new topic, unless set otherwise.
 pub const DEFAULT_PARTITIONS: u32 = 12;
+/// Partitions of a new changelog of a view.
+pub const VIEW_PARTITIONS: u32 = 3;
 
 /// A topic that the suite needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +29,8 @@ pub struct Topic {
     pub config: &'static [(&'static str, &'static str)],
 }
 
-const COMPACTED: &[(&str, &str)] = &[
+/// Settings of a topic that keeps the last record of each key for ever.
+pub const COMPACTED: &[(&str, &str)] = &[
     ("cleanup.policy", "compact"),
     ("retention.ms", "-1"),
     ("retention.bytes", "-1"),
@@ -42,6 +53,8 @@ pub mod header {
     pub const SCHEMA: &str = "schema";
     /// The media type of the value.
     pub const CONTENT_TYPE: &str = "content-type";
+    /// The epoch of the commit in which a view changed.
+    pub const EPOCH: &str = "epoch";
     /// The media type of every value.
     pub const JSON: &str = "application/json";
 }

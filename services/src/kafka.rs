@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use fandom_schemas::topics::{DEFAULT_PARTITIONS, TOPICS};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use fandom_schemas::topics::{COMPACTED, DEFAULT_PARTITIONS, TOPICS, VIEW_PARTITIONS, of_view};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -80,23 +82,42 @@ pub enum TopicsError {
     /// The broker did not answer as it should.
     #[error("the broker could not be asked for its topics")]
     Kafka(#[from] KafkaError),
+    /// A topic is kept in another way than it must be.
+    #[error("the topic {topic} has {setting}={found}, but must have {needed}; change it with kafka-configs --alter")]
+    Settings {
+        /// The topic.
+        topic: String,
+        /// Its setting.
+        setting: &'static str,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        needed: &'static str,
+    },
     /// The broker refused to make a topic.
     #[error("the broker refused to make the topic {0}: {1}")]
     Refused(String, RDKafkaErrorCode),
 }
 
-/// Makes the topics that are missing; returns their names.
+/// Makes the topics that are missing, with the changelogs of these views, and checks those that are there; returns the
+/// names of those that were made.
 ///
 /// # Errors
-/// When the broker cannot be reached or refuses.
-pub async fn ensure_topics(settings: &KafkaSettings) -> Result<Vec<String>, TopicsError> {
+/// When the broker cannot be reached or refuses, or a topic that is there is not kept as it must be.
+pub async fn ensure_topics(settings: &KafkaSettings, views: &[&str]) -> Result<Vec<String>, TopicsError> {
     let admin: AdminClient<DefaultClientContext> = settings.client().create()?;
-    let partitions = i32::try_from(settings.partitions).unwrap_or(i32::MAX);
-    let topics: Vec<NewTopic<'_>> = TOPICS
+    let changelogs: Vec<String> = views.iter().map(|view| of_view(view)).collect();
+    let needed: Vec<(&str, u32, &[(&'static str, &'static str)])> = TOPICS
         .iter()
-        .map(|topic| {
-            let new = NewTopic::new(topic.name, partitions, TopicReplication::Fixed(settings.replication));
-            topic.config.iter().fold(new, |new, (name, value)| new.set(name, value))
+        .map(|topic| (topic.name, settings.partitions, topic.config))
+        .chain(changelogs.iter().map(|name| (name.as_str(), VIEW_PARTITIONS, COMPACTED)))
+        .collect();
+    let topics: Vec<NewTopic<'_>> = needed
+        .iter()
+        .map(|(name, partitions, config)| {
+            let partitions = i32::try_from(*partitions).unwrap_or(i32::MAX);
+            let new = NewTopic::new(name, partitions, TopicReplication::Fixed(settings.replication));
+            config.iter().fold(new, |new, (name, value)| new.set(name, value))
         })
         .collect();
     let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
@@ -106,6 +127,22 @@ pub async fn ensure_topics(settings: &KafkaSettings) -> Result<Vec<String>, Topi
             Ok(name) => made.push(name),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((name, code)) => return Err(TopicsError::Refused(name, code)),
+        }
+    }
+    let old = needed.iter().filter(|(name, ..)| !made.iter().any(|new| new == name));
+    let old: Vec<ResourceSpecifier<'_>> = old.map(|(name, ..)| ResourceSpecifier::Topic(name)).collect();
+    if old.is_empty() {
+        return Ok(made);
+    }
+    for described in admin.describe_configs(&old, &options).await? {
+        let Ok(described) = described else { continue };
+        let OwnedResourceSpecifier::Topic(topic) = &described.specifier else { continue };
+        let Some((_, _, config)) = needed.iter().find(|(name, ..)| name == topic) else { continue };
+        for (setting, needed) in config.iter().filter(|(setting, _)| *setting == "cleanup.policy") {
+            let found = described.get(setting).and_then(|entry| entry.value.clone()).unwrap_or_default();
+            if found != *needed {
+                return Err(TopicsError::Settings { topic: topic.clone(), setting, found, needed });
+            }
         }
     }
     Ok(made)

@@ -38,6 +38,8 @@ pub struct Progress {
     pub bindings: Bindings,
     /// What is stored, by view.
     pub views: BTreeMap<String, Stored>,
+    /// The epoch up to which the changelogs are written.
+    pub published: Epoch,
 }
 
 /// Takes the right to write the views; whoever had it cannot commit any more.
@@ -54,7 +56,8 @@ pub async fn claim(client: &Client) -> Result<Progress, SinkError> {
     }
     let Json(bindings): Json<Bindings> = row.get(2);
     let Json(views): Json<BTreeMap<String, Stored>> = row.get(3);
-    Ok(Progress { generation: row.get(0), epoch: row.get::<_, i64>(1).cast_unsigned(), bindings, views })
+    let published = client.query_one("select epoch from views.published", &[]).await?.get::<_, i64>(0).cast_unsigned();
+    Ok(Progress { generation: row.get(0), epoch: row.get::<_, i64>(1).cast_unsigned(), bindings, views, published })
 }
 
 /// Whether the tables have the columns that the views fill.

@@ -25,6 +25,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{Json, ToSql};
 use tokio_postgres::{Client, Statement, Transaction};
 
+use super::changelog::{Committed, ToChangelog};
 use super::collect::{Batch, Delta};
 use super::hydrate;
 use super::progress::{self, Progress, Stored};
@@ -90,6 +91,9 @@ pub struct Writer {
     progress: Progress,
     status: Arc<Status>,
     tables: Vec<TableWriter>,
+    changelog: Option<ToChangelog>,
+    /// Whether the changelogs must be compared with the whole state.
+    changelog_is_behind: bool,
 }
 
 struct TableWriter {
@@ -126,7 +130,13 @@ impl Writer {
             .iter()
             .map(|table| TableWriter { table, statements: Statements::of(table), prepared: None, batch_made: false })
             .collect();
-        Ok(Writer { postgres, client, progress, status, tables })
+        Ok(Writer { postgres, client, progress, status, tables, changelog: None, changelog_is_behind: false })
+    }
+
+    /// Hands what is committed to the changelogs of the views; `lacking` says that a topic is empty though its view is not.
+    pub fn tell(&mut self, changelog: ToChangelog, lacking: bool) {
+        self.changelog = Some(changelog);
+        self.changelog_is_behind = lacking || self.progress.published != self.progress.epoch;
     }
 
     /// Where the views stood when the right was taken.
@@ -153,7 +163,14 @@ impl Writer {
             };
             let began = Instant::now();
             let (epoch, rows, whole) = (batch.epoch, batch.rows.len(), batch.whole);
-            self.commit(batch).await?;
+            let state = (whole && self.changelog_is_behind).then(|| batch.rows.clone());
+            let changes = self.commit(batch).await?;
+            if let Some(changelog) = &self.changelog {
+                changelog.send(match state {
+                    Some(state) => Committed::State(epoch, state),
+                    None => Committed::Changes(epoch, changes),
+                });
+            }
             metrics::histogram!("fandom_sink_commit_seconds").record(began.elapsed().as_secs_f64());
             if whole {
                 tracing::info!(epoch, rows, duration_ms = began.elapsed().as_millis() as u64, "views are live");
@@ -175,18 +192,19 @@ impl Writer {
         Ok(())
     }
 
-    async fn commit(&mut self, mut batch: Batch) -> Result<(), SinkError> {
+    /// Commits a batch; returns what changed.
+    async fn commit(&mut self, mut batch: Batch) -> Result<Vec<Delta>, SinkError> {
         let mut backoff = Backoff::default();
         loop {
             match self.try_commit(&mut batch).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(batch.rows),
                 Err(SinkError::Postgres(error)) if is_transient(&error) => {
                     tracing::warn!(epoch = batch.epoch, error = %cause(&error), "database was lost while committing; waiting for it");
                     metrics::counter!("fandom_sink_retries_total").increment(1);
                     loop {
                         tokio::time::sleep(backoff.next_wait()).await;
                         match self.reconnect().await {
-                            Ok(epoch) if epoch == batch.epoch => return Ok(()),
+                            Ok(epoch) if epoch == batch.epoch => return Ok(batch.rows),
                             Ok(_) => break,
                             Err(SinkError::Postgres(error)) if is_transient(&error) => {}
                             Err(error) => return Err(error),
