@@ -39,8 +39,26 @@ record! {
         last_seen: Instant,
         last_purchase: Option<Instant>,
         r_days: Option<i32>,
+        r: Option<i64>,
+        f: Option<i64>,
+        m: Option<i64>,
+        segment: Option<String>,
     }
 }
+
+const SEGMENTS: [&str; 11] = [
+    "Champions",
+    "Can't Lose",
+    "New",
+    "Promising",
+    "Need Attention",
+    "Loyal",
+    "Potential Loyalist",
+    "At Risk",
+    "About To Sleep",
+    "Lost",
+    "Others",
+];
 
 const SORTS: [Key; 5] = [
     Key::new("spend", "spend_cents", Integer).descending(),
@@ -58,6 +76,7 @@ pub async fn list(State(app): State<App>, headers: HeaderMap, mut parameters: Pa
     let mut listing = Listing::read(&mut parameters, &SORTS, &TIES);
     let creator = parameters.text("creator");
     let classes = parameters.words("spend_class", &["whale", "regular", "spender", "non-spender"]);
+    let segments = parameters.words("segment", &SEGMENTS);
     let sought = parameters.text("q");
     let least: Option<i64> = parameters.parsed("min_spend_cents", "a number of cents");
     let most: Option<i64> = parameters.parsed("max_spend_cents", "a number of cents");
@@ -75,6 +94,10 @@ pub async fn list(State(app): State<App>, headers: HeaderMap, mut parameters: Pa
     if let Some(classes) = classes {
         let classes = listing.binds.bind(classes, Type::TEXT_ARRAY);
         listing.filters.push(format!("spend_class = any({classes})"));
+    }
+    if let Some(segments) = segments {
+        let segments = listing.binds.bind(segments, Type::TEXT_ARRAY);
+        listing.filters.push(format!("segment = any({segments})"));
     }
     if let Some(text) = sought {
         listing.contains(&["username", "nickname"], &text);

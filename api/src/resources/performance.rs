@@ -1,7 +1,7 @@
 //! `GET /chatters/performance`: the measures of METRICS.md §4 by creator, chatter and window.
 //!
-//! Messages, sales and worked time are joined over all groups that any of them has, summed, and only then divided. Sales and
-//! worked time are known by day: a window of an hour has none, nor distinct fans and quantiles.
+//! Messages, sales and worked time are joined over all groups that any of them has, summed, and only then divided. Worked time
+//! is known by day, so a window of an hour has none.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -39,8 +39,8 @@ record! {
         ppv_sales_cents: i64,
         golden_ratio: Option<f64>,
         unlock_rate: Option<f64>,
-        fans_chatted: Option<i64>,
-        fans_spent: Option<i64>,
+        fans_chatted: i64,
+        fans_spent: i64,
         fan_cvr: Option<f64>,
         avg_earnings_per_spender_cents: Option<f64>,
         characters: i64,
@@ -50,11 +50,11 @@ record! {
         reply_seconds_p50: Option<i64>,
         reply_seconds_p90: Option<i64>,
         mass_messages: i64,
-        sales_gross_cents: Option<i64>,
-        sales_net_cents: Option<i64>,
-        sales_count: Option<i64>,
-        reversed_net_cents: Option<i64>,
-        reversed_count: Option<i64>,
+        sales_gross_cents: i64,
+        sales_net_cents: i64,
+        sales_count: i64,
+        reversed_net_cents: i64,
+        reversed_count: i64,
         clocked_minutes: Option<i64>,
         scheduled_minutes: Option<i64>,
         sales_per_hour_cents: Option<f64>,
@@ -73,8 +73,8 @@ const MEASURES: [Key; 28] = [
     Key::new("ppv_sales_cents", "ppv_sales_cents", Integer),
     Key::new("golden_ratio", "golden_ratio", Float).nullable(),
     Key::new("unlock_rate", "unlock_rate", Float).nullable(),
-    Key::new("fans_chatted", "fans_chatted", Integer).nullable(),
-    Key::new("fans_spent", "fans_spent", Integer).nullable(),
+    Key::new("fans_chatted", "fans_chatted", Integer),
+    Key::new("fans_spent", "fans_spent", Integer),
     Key::new("fan_cvr", "fan_cvr", Float).nullable(),
     Key::new("avg_earnings_per_spender_cents", "avg_earnings_per_spender_cents", Float).nullable(),
     Key::new("characters", "characters", Integer),
@@ -83,11 +83,11 @@ const MEASURES: [Key; 28] = [
     Key::new("reply_seconds_p50", "reply_seconds_p50", Integer).nullable(),
     Key::new("reply_seconds_p90", "reply_seconds_p90", Integer).nullable(),
     Key::new("mass_messages", "mass_messages", Integer),
-    Key::new("sales_gross_cents", "sales_gross_cents", Integer).nullable(),
-    Key::new("sales_net_cents", "sales_net_cents", Integer).nullable(),
-    Key::new("sales_count", "sales_count", Integer).nullable(),
-    Key::new("reversed_net_cents", "reversed_net_cents", Integer).nullable(),
-    Key::new("reversed_count", "reversed_count", Integer).nullable(),
+    Key::new("sales_gross_cents", "sales_gross_cents", Integer),
+    Key::new("sales_net_cents", "sales_net_cents", Integer),
+    Key::new("sales_count", "sales_count", Integer),
+    Key::new("reversed_net_cents", "reversed_net_cents", Integer),
+    Key::new("reversed_count", "reversed_count", Integer),
     Key::new("clocked_minutes", "clocked_minutes", Integer).nullable(),
     Key::new("scheduled_minutes", "scheduled_minutes", Integer).nullable(),
     Key::new("sales_per_hour_cents", "sales_per_hour_cents", Float).nullable(),
@@ -197,17 +197,15 @@ fn with(listing: &mut Listing, window: Window, range: Range, creator: Option<&st
     )
 }
 
-/// The same of an hour, which has only what adds up.
+/// The same of an hour, which has all but worked time.
 fn hours(conditions: &str) -> String {
     format!(
         "with performance as (
             select creator_id, chatter_id, hour, null::date as day, null::text as week, null::text as month, creator, chatter,
-                   messages_sent, ppvs_sent, ppvs_unlocked, ppv_sales_cents, golden_ratio, unlock_rate, characters, replies,
-                   reply_seconds_sum, reply_seconds_mean, mass_messages,
-                   null::bigint as fans_chatted, null::bigint as fans_spent, null::float8 as fan_cvr,
-                   null::float8 as avg_earnings_per_spender_cents, null::bigint as reply_seconds_p50,
-                   null::bigint as reply_seconds_p90, null::bigint as sales_gross_cents, null::bigint as sales_net_cents,
-                   null::bigint as sales_count, null::bigint as reversed_net_cents, null::bigint as reversed_count,
+                   messages_sent, ppvs_sent, ppvs_unlocked, ppv_sales_cents, golden_ratio, unlock_rate, fans_chatted,
+                   fans_spent, fan_cvr, avg_earnings_per_spender_cents, characters, replies, reply_seconds_sum,
+                   reply_seconds_mean, reply_seconds_p50, reply_seconds_p90, mass_messages, sales_gross_cents,
+                   sales_net_cents, sales_count, reversed_net_cents, reversed_count,
                    null::bigint as clocked_minutes, null::bigint as scheduled_minutes,
                    null::float8 as sales_per_hour_cents, null::float8 as messages_per_hour, null::float8 as fans_per_hour
             from views.chatter_hour where {conditions}

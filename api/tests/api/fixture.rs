@@ -82,7 +82,8 @@ insert into views.chatter_all
     from messages where not (c = 2 and h = 1) group by 1, 2, 3, 4;
 insert into views.chatter_hour
     select creator_id, chatter_id, (day + time '01:00' + x * interval '1 hour') at time zone 'UTC', creator, chatter,
-           10 * x, 2 * x, x / 2, 999 * (x / 2), 100 * x, 4 * x, 400 * x, d
+           10 * x, 2 * x, x / 2, 999 * (x / 2), 100 * x, 4 * x, 400 * x, d, 5 * x, x / 3, nullif(40 * x, 0), nullif(90 * x, 0),
+           300 * x, 240 * x, x, 80 * (x % 2), x % 2
     from messages;
 -- The hour that occurs twice in Belgrade.
 insert into views.chatter_hour
@@ -115,7 +116,10 @@ insert into views.fan_measures
            case when spend >= 100000 then 'whale' when spend >= 10000 then 'regular' when spend > 0 then 'spender'
                 else 'non-spender' end,
            timestamptz '2026-10-21 08:00Z' + n * interval '1 hour', seen, purchase,
-           (purchase at time zone 'Europe/Belgrade')::date
+           (purchase at time zone 'Europe/Belgrade')::date,
+           case when purchase is not null then 1 + n % 5 end, case when purchase is not null then 1 + n % 4 end,
+           case when purchase is not null then 1 + n % 3 end,
+           case when purchase is not null then (array['Champions', 'Can''t Lose', 'Lost', 'Others'])[1 + n % 4] end
     from (select f.*, c.*, (case when n % 3 = 0 then 0 else n * n * 13 end)::bigint as spend,
                  timestamptz '2026-10-24 20:00Z' + n * interval '1 hour' as seen,
                  case when n % 5 > 1 then timestamptz '2026-10-24 20:30Z' + (n / 2) * interval '1 hour' end as purchase

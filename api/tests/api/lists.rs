@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use crate::fixture::{self, creator};
 use crate::service::{Service, assert_same};
 
-const FANS: &str = "select jsonb_agg(to_jsonb(f) - 'last_purchase_day' || jsonb_build_object(
+const FANS: &str = "select jsonb_agg(to_jsonb(fan) - 'last_purchase_day' || jsonb_build_object(
         'creator_id', creator_id::text, 'fan_id', fan_id::text,
         'first_seen', to_char(first_seen at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
         'last_seen', to_char(last_seen at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
         'last_purchase', to_char(last_purchase at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'))
-    order by spend_cents desc, creator_id, fan_id) from views.fans f where ";
+    order by spend_cents desc, creator_id, fan_id) from views.fans fan where ";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fans_by_every_filter() {
@@ -22,6 +22,8 @@ async fn fans_by_every_filter() {
         (vec![("creator", "Leya (Fansly)")], format!("creator_id = {leya}"), 30),
         (vec![("spend_class", "whale")], "spend_class = 'whale'".to_owned(), 5),
         (vec![("spend_class", "whale, non-spender")], "spend_class in ('whale', 'non-spender')".to_owned(), 40),
+        (vec![("segment", "Can't Lose")], "segment = 'Can''t Lose'".to_owned(), 15),
+        (vec![("segment", "Lost,Others")], "segment in ('Lost', 'Others')".to_owned(), 30),
         (vec![("q", "U001")], "username like 'u001%'".to_owned(), 10),
         (vec![("q", "nick3")], "nickname = 'Nick3'".to_owned(), 10),
         (vec![("q", "u0_1")], "false".to_owned(), 0),
