@@ -5,7 +5,9 @@ use std::time::Duration;
 use fandom_services::env::Env;
 use jiff::tz::TimeZone;
 
-/// What the figures depend on, and how the job runs.
+use crate::runtime::cluster::Cluster;
+
+/// What the figures depend on, and how the job runs. For several processes see also [`Cluster`].
 ///
 /// - `FANDOM_WORKERS`: worker threads (2, or 1 on a machine of one core).
 /// - `FANDOM_REPORTING_TZ`: the IANA zone in which hours, days, weeks and months are cut (`UTC`).
@@ -17,8 +19,10 @@ use jiff::tz::TimeZone;
 /// - `FANDOM_MAX_ROWS_IN_FLIGHT`: rows read from Kafka whose effect is not yet in Postgres, at most (400000).
 #[derive(Clone, Debug)]
 pub struct DataflowSettings {
-    /// Worker threads.
+    /// Worker threads of each process.
     pub workers: usize,
+    /// The processes.
+    pub cluster: Cluster,
     /// Where hours, days, weeks and months are cut.
     pub reporting_tz: TimeZone,
     /// Up to when "days since" are counted.
@@ -56,6 +60,7 @@ impl DataflowSettings {
     pub fn from_env(env: &mut Env) -> DataflowSettings {
         let positive = |text: &str| text.parse().ok().filter(|&number: &usize| number > 0);
         let workers = env.checked("FANDOM_WORKERS", default_workers(), "a number of threads", positive);
+        let cluster = Cluster::from_env(env);
         let reporting_tz =
             env.checked("FANDOM_REPORTING_TZ", TimeZone::UTC, "an IANA time zone", |text| TimeZone::get(text).ok());
         let as_of = env.checked("FANDOM_AS_OF", AsOf::Today, "today or data", |text| match text {
@@ -77,6 +82,7 @@ impl DataflowSettings {
         let max_rows_in_flight = env.checked("FANDOM_MAX_ROWS_IN_FLIGHT", 400_000, "a number of rows", positive);
         DataflowSettings {
             workers,
+            cluster,
             reporting_tz,
             as_of,
             mass_sources,

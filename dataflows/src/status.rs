@@ -2,16 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Shared by workers and writer.
 #[derive(Debug, Default)]
 pub struct Status {
     live: AtomicBool,
-    records_done: AtomicI64,
-    records_due: AtomicI64,
-    /// Next offset to read, and the log's end, by partition.
-    positions: Mutex<BTreeMap<u32, (i64, i64)>>,
+    positions: Mutex<BTreeMap<u32, Position>>,
+}
+
+/// Where a partition is read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Position {
+    /// The next offset to read.
+    next: i64,
+    /// The log's end.
+    end: i64,
+    /// Where the log ended when the job started.
+    due: i64,
 }
 
 /// What `views.status` tells.
@@ -28,28 +36,24 @@ pub struct Snapshot {
 }
 
 impl Status {
-    /// The log's ends when the job started.
-    pub fn set_due(&self, due: i64) {
-        self.records_due.store(due, Ordering::Relaxed);
-    }
-
-    /// So many records more were read.
-    pub fn add_done(&self, count: i64) {
-        if !self.live.load(Ordering::Relaxed) {
-            self.records_done.fetch_add(count, Ordering::Relaxed);
-        }
+    /// A partition ended here when the job started.
+    pub fn set_due(&self, partition: u32, due: i64) {
+        self.at(partition, |position| (position.due, position.end) = (due, due));
     }
 
     /// A partition has been read up to here.
     pub fn set_next(&self, partition: u32, next: i64) {
-        let mut positions = self.positions.lock().expect("no thread panics with the lock");
-        positions.entry(partition).or_default().0 = next;
+        self.at(partition, |position| position.next = next);
     }
 
     /// A partition ends here.
     pub fn set_end(&self, partition: u32, end: i64) {
+        self.at(partition, |position| position.end = end);
+    }
+
+    fn at(&self, partition: u32, change: impl FnOnce(&mut Position)) {
         let mut positions = self.positions.lock().expect("no thread panics with the lock");
-        positions.entry(partition).or_default().1 = end;
+        change(positions.entry(partition).or_default());
     }
 
     /// The views show the log.
@@ -60,14 +64,14 @@ impl Status {
     /// What to tell.
     pub fn snapshot(&self) -> Snapshot {
         let live = self.live.load(Ordering::Relaxed);
-        let due = self.records_due.load(Ordering::Relaxed);
-        let done = self.records_done.load(Ordering::Relaxed).min(due);
         let positions = self.positions.lock().expect("no thread panics with the lock");
+        let due = positions.values().map(|position| position.due).sum();
+        let done = positions.values().map(|position| position.next.min(position.due)).sum();
         Snapshot {
             state: if live { "live" } else { "hydrating" },
             records_done: if live { due } else { done },
             records_due: due,
-            lag: positions.iter().map(|(partition, (next, end))| (*partition, (end - next).max(0))).collect(),
+            lag: positions.iter().map(|(partition, at)| (*partition, (at.end - at.next).max(0))).collect(),
         }
     }
 }

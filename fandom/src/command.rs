@@ -25,7 +25,7 @@ enum Command {
     /// Watch the inbox and publish its spreadsheets to Kafka
     Connect,
     /// Keep the views in Postgres up to date with Kafka
-    Dataflow,
+    Dataflow(DataflowArgs),
     /// Serve the API and the page
     Api,
     /// Bring the database to the newest schema
@@ -34,6 +34,30 @@ enum Command {
     Topics,
     /// Write sample workbooks
     Sample(SampleArgs),
+}
+
+/// Which process of several this is.
+#[derive(Clone, Debug, Default, Args)]
+struct DataflowArgs {
+    /// Which of the processes this is, from 0; the first writes the views [FANDOM_PROCESS, else 0]
+    #[arg(long, value_name = "I")]
+    process: Option<usize>,
+    /// How many processes there are [FANDOM_PROCESSES, else 1]
+    #[arg(long, value_name = "N")]
+    processes: Option<usize>,
+    /// File with the host:port of each process, a line each [FANDOM_HOSTS]
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
+}
+
+impl DataflowArgs {
+    /// The settings, of which the arguments come first.
+    fn over(&self, env: Env) -> Env {
+        let number = |number: Option<usize>| number.map(|number| number.to_string());
+        env.with("FANDOM_PROCESS", number(self.process))
+            .with("FANDOM_PROCESSES", number(self.processes))
+            .with("FANDOM_HOSTS", self.hosts.as_ref().map(|file| file.display().to_string()))
+    }
 }
 
 /// How to start everything.
@@ -61,7 +85,7 @@ pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Up(args) => up::run(&args, Env::of_process()),
         Command::Connect => parts::connect(Env::of_process()),
-        Command::Dataflow => parts::dataflow(Env::of_process()),
+        Command::Dataflow(args) => parts::dataflow(args.over(Env::of_process())),
         Command::Api => parts::api(Env::of_process()),
         Command::Migrate => parts::migrate(Env::of_process()),
         Command::Topics => parts::topics(Env::of_process()),

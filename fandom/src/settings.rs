@@ -43,6 +43,9 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("FANDOM_PORT", "8080", "port of API and page, on loopback; 0 takes a free one (--port)"),
     setting("FANDOM_WORKERS", "2, or 1 on one core", "worker threads of the dataflow (--workers)"),
+    setting("FANDOM_PROCESSES", "1", "processes of the dataflow, which are one dataflow together (--processes)"),
+    setting("FANDOM_PROCESS", "0", "which of them this is; the first writes the views (--process)"),
+    setting("FANDOM_HOSTS", "none", "file with the host:port of each process, a line each (--hosts)"),
     setting("FANDOM_REPORTING_TZ", "UTC", "IANA zone in which hours, days, weeks and months are cut"),
     setting(
         "FANDOM_AS_OF",

@@ -92,21 +92,15 @@ fn plan(args: &UpArgs, env: Env) -> anyhow::Result<(Plan, AllSettings)> {
         say("warning", format!("{variable} looks like a setting and is none; see `fandom --help`"));
     }
 
-    let mut pairs = env.with_prefix("");
-    let mut set = |variable: &str, value: Option<String>| {
-        if let Some(value) = value {
-            pairs.retain(|(name, _)| name != variable);
-            pairs.push((variable.to_owned(), value));
-        }
-    };
-    set("FANDOM_PORT", args.port.map(|port| port.to_string()));
-    set("FANDOM_WORKERS", args.workers.map(|workers| workers.to_string()));
-    // What will be started here is not missing.
-    set("KAFKA_BOOTSTRAP_SERVERS", kafka.is_none().then(|| "127.0.0.1:9092".to_owned()));
-    set("DATABASE_URL", database_url.is_none().then(|| "postgresql://127.0.0.1/fandom".to_owned()));
-    // This process has little to log that it does not say; the parts log as they are told.
-    set("FANDOM_LOG", given("FANDOM_LOG").is_none().then(|| "warn".to_owned()));
-    let mut env = Env::from_pairs(pairs);
+    let log = given("FANDOM_LOG").is_none().then(|| "warn".to_owned());
+    let mut env = env
+        .with("FANDOM_PORT", args.port.map(|port| port.to_string()))
+        .with("FANDOM_WORKERS", args.workers.map(|workers| workers.to_string()))
+        // What will be started here is not missing.
+        .with("KAFKA_BOOTSTRAP_SERVERS", kafka.is_none().then(|| "127.0.0.1:9092".to_owned()))
+        .with("DATABASE_URL", database_url.is_none().then(|| "postgresql://127.0.0.1/fandom".to_owned()))
+        // This process has little to log that it does not say; the parts log as they are told.
+        .with("FANDOM_LOG", log);
     let settings = AllSettings::from_env(&mut env);
     let settings = finish(env, settings)?;
 

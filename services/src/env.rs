@@ -48,6 +48,15 @@ impl Env {
         Env { all, problems: Vec::new() }
     }
 
+    /// The same with another value of a variable, where one is given.
+    pub fn with(mut self, variable: &str, value: Option<String>) -> Env {
+        if let Some(value) = value {
+            self.all.retain(|(name, _)| name != variable);
+            self.all.push((variable.to_owned(), value));
+        }
+        self
+    }
+
     /// The value of a variable; set but blank counts as not set.
     pub fn text(&self, variable: &str) -> Option<String> {
         let set = self.all.iter().find(|(name, _)| name == variable);

@@ -1,18 +1,19 @@
 //! Every part is killed, at random moments and just before and after each commit, while files come and go: in the end the
-//! tables are right, and on the way no view is ever empty again.
+//! tables are right, and so are the topics that tell their changes, and on the way no view is ever empty again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fandom_tests::agency::Agency;
+use fandom_tests::changelogs;
 use fandom_tests::expected::differences_at;
 use fandom_tests::suite::{Part, Suite};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Where a part aborts by itself, with the part that passes there.
-const FAIL_POINTS: [(Part, &str); 8] = [
+const FAIL_POINTS: [(Part, &str); 10] = [
     (Part::Connect, "connector.before_begin=1"),
     (Part::Connect, "connector.before_manifest=2"),
     (Part::Connect, "connector.after_manifest=1"),
@@ -21,6 +22,8 @@ const FAIL_POINTS: [(Part, &str); 8] = [
     (Part::Dataflow, "sink.after_commit=1"),
     (Part::Dataflow, "sink.before_commit=3"),
     (Part::Dataflow, "sink.after_commit=2"),
+    (Part::Dataflow, "changelog.before_write=2"),
+    (Part::Dataflow, "changelog.after_write=1"),
 ];
 
 /// What is killed at a random moment.
@@ -108,6 +111,17 @@ async fn twenty_kills_lose_nothing_and_double_nothing() {
         suite
             .eventually(&what, PATIENCE, |client| async move { differences_at(&client, &agency.expected, stage).await })
             .await;
+    }
+    // The topics follow the tables.
+    let begun = Instant::now();
+    loop {
+        let client = suite.client().await.expect("the database answers");
+        let differences = changelogs::differences(&suite, &client).await.expect("the database answers");
+        if differences.is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{}\n{}", differences.join("\n"), suite.logs());
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let looks = watch.finish();
     assert!(looks > 100, "the tables were looked at {looks} times");

@@ -101,7 +101,7 @@ fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer<Quiet>, KafkaError> {
 }
 
 /// The client tells every attempt to connect, and every end of a partition as an error; what matters is told here once.
-struct Quiet;
+pub(crate) struct Quiet;
 
 impl ClientContext for Quiet {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -13,6 +13,7 @@
 //!    (epochs below [`FIRST_LIVE_EPOCH`]) nothing is written, and it passes what is collected; the first batch then holds the whole
 //!    state.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ use timely::scheduling::SyncActivator;
 use super::progress::Bindings;
 use super::row::Row;
 use crate::runtime::{Epoch, FIRST_LIVE_EPOCH};
+use crate::status::Status;
 
 /// A change that the sink commits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,6 +63,8 @@ pub struct ToWriter {
     pub committed: Receiver<Epoch>,
     /// Where the writer finds how to wake the operator.
     pub activator: Sender<SyncActivator>,
+    /// Where it is told how far the log was read.
+    pub status: Arc<Status>,
 }
 
 /// Bindings that alone have moved are committed this often.
@@ -94,7 +98,7 @@ pub fn collect<'scope>(
                     collected.in_flight = false;
                     collected.committed = epoch + 1;
                 }
-                collected.advance(upper.unwrap_or(Epoch::MAX));
+                collected.advance(upper.unwrap_or(Epoch::MAX), &writer.status);
                 collected.hand_over(writer);
                 match (upper, &mut held) {
                     (Some(upper), Some(held)) => {
@@ -129,7 +133,7 @@ struct Collected {
 }
 
 impl Collected {
-    fn advance(&mut self, upper: Epoch) {
+    fn advance(&mut self, upper: Epoch, status: &Status) {
         if upper == self.upper {
             return;
         }
@@ -140,6 +144,7 @@ impl Collected {
                 Update::Binding(partition, offset) => {
                     let known = self.bindings.entry(partition).or_insert(offset);
                     *known = offset.max(*known);
+                    status.set_next(partition, *known);
                     self.bindings_moved = true;
                 }
             }

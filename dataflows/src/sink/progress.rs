@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fandom_services::postgres::PostgresSettings;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 use tokio_postgres::types::Json;
@@ -42,6 +43,15 @@ pub struct Progress {
     pub published: Epoch,
 }
 
+/// Where the views stand, as a process sees it that does not write them.
+///
+/// # Errors
+/// When the database cannot be asked, or its views were written by a newer program.
+pub async fn look(postgres: &PostgresSettings) -> Result<Progress, SinkError> {
+    let client = postgres.connect().await?;
+    read(&client, "select generation, epoch, bindings, views, version from views.progress").await
+}
+
 /// Takes the right to write the views; whoever had it cannot commit any more.
 ///
 /// # Errors
@@ -49,7 +59,11 @@ pub struct Progress {
 pub async fn claim(client: &Client) -> Result<Progress, SinkError> {
     let claimed =
         "update views.progress set generation = generation + 1 returning generation, epoch, bindings, views, version";
-    let row = client.query_one(claimed, &[]).await?;
+    read(client, claimed).await
+}
+
+async fn read(client: &Client, query: &str) -> Result<Progress, SinkError> {
+    let row = client.query_one(query, &[]).await?;
     let layout: i32 = row.get(4);
     if layout > LAYOUT {
         return Err(SinkError::TooNew { layout, known: LAYOUT });

@@ -13,6 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ChangelogError;
+use crate::ingest::reader::Quiet;
 
 /// How long to wait for a broker's answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,7 +28,7 @@ pub fn fingerprint(value: &[u8]) -> u64 {
 /// # Errors
 /// When the broker cannot be asked, or there is no such topic.
 pub fn is_empty(kafka: &KafkaSettings, topic: &str) -> Result<bool, ChangelogError> {
-    let consumer: BaseConsumer = kafka.client().set("group.id", "fandom-changelog").create()?;
+    let consumer = consumer(kafka)?;
     for partition in partitions(&consumer, topic)? {
         if consumer.fetch_watermarks(topic, partition, PATIENCE)?.1 > 0 {
             return Ok(false);
@@ -41,14 +42,7 @@ pub fn is_empty(kafka: &KafkaSettings, topic: &str) -> Result<bool, ChangelogErr
 /// # Errors
 /// When the topic cannot be read.
 pub fn contents(kafka: &KafkaSettings, topic: &str) -> Result<HashMap<Box<[u8]>, u64>, ChangelogError> {
-    let consumer: BaseConsumer = kafka
-        .client()
-        .set("group.id", "fandom-changelog")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("isolation.level", "read_committed")
-        .set("auto.offset.reset", "error")
-        .create()?;
+    let consumer = consumer(kafka)?;
     let mut assignment = TopicPartitionList::new();
     let mut open = partitions(&consumer, topic)?;
     for partition in &open {
@@ -73,7 +67,19 @@ pub fn contents(kafka: &KafkaSettings, topic: &str) -> Result<HashMap<Box<[u8]>,
     Ok(contents)
 }
 
-fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Vec<i32>, ChangelogError> {
+fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer<Quiet>, KafkaError> {
+    kafka
+        .client()
+        .set("group.id", "fandom-changelog")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("auto.offset.reset", "error")
+        .set("fetch.wait.max.ms", "10")
+        .create_with_context(Quiet)
+}
+
+fn partitions(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<Vec<i32>, ChangelogError> {
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     let partitions: Vec<i32> =

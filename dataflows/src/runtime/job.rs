@@ -1,0 +1,179 @@
+//! A worker: reads its partitions, feeds the dataflow, closes epochs, and takes turns with the dataflow.
+//!
+//! ```text
+//!  partitions ─▶ read ─▶ feed ─▶ close epoch ─▶ step ─▶ settle ─┐
+//!                 ▲                                              │
+//!                 └────────── while few rows are in flight ◀─────┘
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use timely::dataflow::operators::probe::Handle as Probe;
+use timely::worker::Worker;
+
+use super::{DataflowError, Epoch, Shared, build};
+use crate::calendar::Calendar;
+use crate::ingest::feed::{Feed, Inputs};
+use crate::ingest::reader::{Polled, ReadError, Reader};
+use crate::sink::collect::Update;
+
+/// A worker's part of the dataflow.
+pub(super) struct Job {
+    shared: Arc<Shared>,
+    reader: Reader,
+    feed: Feed,
+    inputs: Inputs,
+    probe: Probe<Epoch>,
+    calendar: Calendar,
+    today: Option<i32>,
+    /// Rows fed since the epoch began.
+    fed: usize,
+    /// Closed epochs that are not committed, and their rows.
+    in_flight: VecDeque<(Epoch, usize)>,
+    rows_in_flight: usize,
+    closed: Instant,
+    hydrating: bool,
+}
+
+/// An epoch of so many rows is closed even when the one before it is not done.
+const EPOCH_ROWS: usize = 100_000;
+/// Records that are read before the dataflow is given a turn.
+const READ_AT_ONCE: usize = 2_048;
+/// Epochs under way at once.
+const EPOCHS_IN_FLIGHT: usize = 2;
+
+impl Job {
+    /// Builds the worker's part.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(super) fn new(worker: &mut Worker, shared: &Arc<Shared>) -> Result<Job, DataflowError> {
+        let reader =
+            Reader::new(&shared.kafka, &shared.ends, worker.index(), worker.peers()).map_err(ReadError::from)?;
+        let to_writer = match worker.index() {
+            0 => shared.to_writer.lock().expect("no worker panics with the lock").take(),
+            _ => None,
+        };
+        let mut inputs = Inputs::new();
+        let probe = build(worker, &mut inputs, &shared.settings, to_writer);
+        inputs.advance_to(1);
+        Ok(Job {
+            shared: Arc::clone(shared),
+            reader,
+            feed: Feed::new(shared.settings.mass_sources.clone()),
+            inputs,
+            probe,
+            calendar: Calendar::new(shared.settings.reporting_tz.clone()),
+            today: None,
+            fed: 0,
+            in_flight: VecDeque::new(),
+            rows_in_flight: 0,
+            closed: Instant::now(),
+            hydrating: true,
+        })
+    }
+
+    /// Runs until all workers are to stop.
+    ///
+    /// # Errors
+    /// Why it cannot go on.
+    pub(super) fn run(mut self, worker: &mut Worker) -> Result<(), DataflowError> {
+        let idle_tick = if worker.peers() == 1 { Duration::from_millis(100) } else { self.shared.settings.epoch };
+        let tells_today = worker.index() == 0;
+        while !self.shared.stopped() {
+            let read = self.read();
+            if tells_today {
+                self.tell_today();
+            }
+            if self.epoch_is_due(idle_tick) {
+                self.close_epoch();
+            }
+            if read == 0 && !self.in_flight.is_empty() {
+                worker.step_or_park(Some(Duration::from_micros(500)));
+            } else {
+                worker.step();
+            }
+            self.settle();
+        }
+        Ok(())
+    }
+
+    /// Reads and feeds records; returns how many.
+    fn read(&mut self) -> usize {
+        let mut read = 0;
+        while read < READ_AT_ONCE && self.rows_in_flight + self.fed < self.shared.settings.max_rows_in_flight {
+            let idle = read == 0 && self.fed == 0 && self.in_flight.is_empty();
+            let wait = if idle { Duration::from_millis(1) } else { Duration::ZERO };
+            match self.reader.poll(wait) {
+                Polled::Record(record) => {
+                    read += 1;
+                    self.fed += self.feed.take(&record, &mut self.inputs).max(1);
+                }
+                Polled::Other => {}
+                Polled::Nothing => break,
+            }
+        }
+        read
+    }
+
+    fn tell_today(&mut self) {
+        let today = self.calendar.today();
+        if self.today == Some(today) {
+            return;
+        }
+        let epoch = self.inputs.epoch();
+        if let Some(before) = self.today.replace(today) {
+            self.inputs.today.send((before, epoch, -1));
+        }
+        self.inputs.today.send((today, epoch, 1));
+        self.fed += 1;
+    }
+
+    fn epoch_is_due(&mut self, idle_tick: Duration) -> bool {
+        if self.hydrating {
+            return self.fed >= EPOCH_ROWS || self.reader.reached();
+        }
+        let age = self.closed.elapsed();
+        if self.fed == 0 {
+            return age >= idle_tick;
+        }
+        let room = self.in_flight.len() < EPOCHS_IN_FLIGHT;
+        (room && age >= self.shared.settings.epoch)
+            || (self.fed >= EPOCH_ROWS && self.in_flight.len() < 2 * EPOCHS_IN_FLIGHT)
+    }
+
+    fn close_epoch(&mut self) {
+        let epoch = self.inputs.epoch();
+        let mut fed = self.fed;
+        for (partition, next) in self.reader.moved() {
+            self.inputs.bindings.send((Update::Binding(partition, next), epoch, 1));
+            fed = fed.max(1);
+        }
+        self.hydrating &= !self.reader.reached();
+        let next = if self.hydrating { epoch + 1 } else { now().max(self.shared.first_epoch).max(epoch + 1) };
+        self.inputs.advance_to(next);
+        if fed > 0 {
+            self.in_flight.push_back((epoch, fed));
+            self.rows_in_flight += fed;
+        }
+        self.fed = 0;
+        self.closed = Instant::now();
+    }
+
+    /// Forgets the epochs that are committed.
+    fn settle(&mut self) {
+        while let Some(&(epoch, rows)) = self.in_flight.front() {
+            if self.probe.less_equal(&epoch) {
+                break;
+            }
+            self.in_flight.pop_front();
+            self.rows_in_flight -= rows;
+        }
+    }
+}
+
+fn now() -> Epoch {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Epoch)
+}
