@@ -78,12 +78,11 @@ impl Parameters {
         self.checked(name, &expected, |value| words.iter().copied().find(|word| *word == value)).unwrap_or(words[0])
     }
 
-    /// Some of these words, separated by commas.
-    pub fn words(&mut self, name: &'static str, words: &[&str]) -> Option<Vec<String>> {
-        let expected = format!("of {} (several separated by commas)", words.join(", "));
-        self.checked(name, &expected, |value| {
-            value.split(',').map(|word| words.contains(&word.trim()).then(|| word.trim().to_owned())).collect()
-        })
+    /// Some of these words, in any case, separated by commas; as they are written here.
+    pub fn words(&mut self, name: &'static str, words: &[&'static str]) -> Option<Vec<&'static str>> {
+        let expected = format!("one or several (separated by commas) of {}", words.join(", "));
+        let known = |given: &str| words.iter().copied().find(|word| word.eq_ignore_ascii_case(given.trim()));
+        self.checked(name, &expected, |value| value.split(',').map(known).collect())
     }
 
     /// Notes what is wrong with a parameter.

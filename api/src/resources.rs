@@ -8,6 +8,7 @@ mod health;
 mod live;
 mod overview;
 mod performance;
+mod reconciliation;
 mod sales;
 mod template;
 
@@ -28,6 +29,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/creators/{creator}/daily", get(creators::daily))
         .route("/fans", get(fans::list))
         .route("/sales", get(sales::list))
+        .route("/reconciliation", get(reconciliation::list))
         .route("/files", get(files::list))
         .route("/template", get(template::list))
         .route("/live", get(live::stream))

@@ -1,8 +1,9 @@
-// The page: a day's chatters and totals, and the files. It loads them once, and again whenever the live stream tells that they
-// have changed. Everything is set as text, so no name can become markup.
+// The page: a day's chatters and totals, reported figures that differ, and the files. It loads them once, and again whenever the
+// live stream tells that they have changed. Everything is set as text, so no name can become markup.
 
 import * as show from "./format.js";
 import { renderFiles } from "./files.js";
+import { renderReconciliation } from "./reconciliation.js";
 
 const $ = (id) => document.getElementById(id);
 const API = "/api/v1";
@@ -90,6 +91,13 @@ async function loadFiles() {
   renderFiles(state.files, $);
 }
 
+async function loadReconciliation() {
+  const { creator } = state;
+  const { items, next_cursor } = await ask("/reconciliation", { creator, limit: "100" });
+  if (creator !== state.creator) return refresh("reconciliation");
+  renderReconciliation(items, Boolean(next_cursor), $);
+}
+
 async function loadReady() {
   // Not ready is an answer too; one without a state is a failure.
   const answer = await ask("/ready").catch(() => null);
@@ -97,7 +105,13 @@ async function loadReady() {
   renderState();
 }
 
-const LOADS = { figures: loadFigures, creators: loadCreators, files: loadFiles, ready: loadReady };
+const LOADS = {
+  figures: loadFigures,
+  creators: loadCreators,
+  reconciliation: loadReconciliation,
+  files: loadFiles,
+  ready: loadReady,
+};
 const due = new Set();
 let working = false;
 let last = 0;
@@ -147,7 +161,8 @@ function follow() {
     state.epoch = Math.max(state.epoch, epoch);
     const parts = new Set();
     if (views.some((view) => FIGURES.test(view))) parts.add("figures");
-    if (views.includes("creators")) parts.add("creators");
+    if (views.includes("creators")) parts.add("creators").add("reconciliation");
+    if (views.includes("reconciliation_rows")) parts.add("reconciliation");
     if (views.includes("files")) parts.add("files");
     if (parts.size) refresh(...parts);
     renderEpoch();
@@ -390,7 +405,7 @@ function begin() {
   $("creator").addEventListener("change", (event) => {
     state.creator = event.target.value;
     remember();
-    refresh("figures");
+    refresh("figures", "reconciliation");
   });
   refresh(...Object.keys(LOADS));
   follow();

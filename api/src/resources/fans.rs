@@ -46,6 +46,7 @@ record! {
     }
 }
 
+/// By their scores, in the order in which they are tried.
 const SEGMENTS: [&str; 11] = [
     "Champions",
     "Can't Lose",
@@ -60,12 +61,15 @@ const SEGMENTS: [&str; 11] = [
     "Others",
 ];
 
-const SORTS: [Key; 5] = [
+const SORTS: [Key; 8] = [
     Key::new("spend", "spend_cents", Integer).descending(),
     Key::new("last_seen", "last_seen", InstantKey),
     Key::new("last_purchase", "last_purchase", InstantKey).nullable(),
     Key::new("messages", "messages_received", Integer),
     Key::new("r_days", "r_days::bigint", Integer).nullable(),
+    Key::new("r", "r", Integer).nullable(),
+    Key::new("f", "f", Integer).nullable(),
+    Key::new("m", "m", Integer).nullable(),
 ];
 
 const TIES: [Key; 2] = [Key::new("", "creator_id", Integer), Key::new("", "fan_id", Integer)];

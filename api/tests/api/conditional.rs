@@ -5,13 +5,14 @@ use serde_json::json;
 use crate::fixture;
 use crate::service::Service;
 
-const READS: [&str; 8] = [
+const READS: [&str; 9] = [
     "/chatters/performance",
     "/chatters",
     "/creators",
     "/creators/Tania/daily",
     "/fans",
     "/sales",
+    "/reconciliation",
     "/template",
     "/overview?day=2026-10-21",
 ];

@@ -50,6 +50,7 @@ pub async fn fill(service: &Service) {
         ))
         .await;
     service.run(FIGURES).await;
+    reports(service).await;
     files(service).await;
     service
         .commit(1000, &["chatter_day", "chatter_week", "chatter_month", "chatter_all", "sales_day", "fans", "files"])
@@ -131,6 +132,35 @@ insert into views.template_day
     from h, generate_series(date '2026-10-21', date '2026-10-24', interval '1 day') with ordinality as days (day, d)
     where chatter is not null;
 "#;
+
+/// Sixty rows of employees' reports, of days and of weeks, in two sheets of three files, two of which have one name. One row
+/// in three agrees; some report no figure at all; some are of two creators, one of whom has no name.
+async fn reports(service: &Service) {
+    let id = |file: &str| file_id(file).cast_signed();
+    service
+        .run(&format!(
+            "insert into views.reconciliation_rows
+             select (array[{may}, {june}, {other}])[1 + n % 3], n % 2, 2 + n / 6, (array['may.xlsx', 'june.xlsx', 'may.xlsx'])[1 + n % 3],
+                    (array['Detailed breakdown', null])[1 + n % 2], chatter_id, chatter,
+                    case n / 3 % 4 when 0 then '[{tania}]' when 1 then '[{leya}, {tania}]' when 2 then '[{mia}, 77]' else '[{leya}]'
+                    end::jsonb,
+                    day, day + length, day || ' 00:00:00', day + length || ' 23:59:59',
+                    x + off, x / 3 + off / 2, nullif(x / 7, 2), case when n % 5 > 0 then x / 2 - off end, 999 * (x / 7) + 100 * off,
+                    1700 * x - 333 * off,
+                    x, x / 3, x / 7, x / 2, 999 * (x / 7), 1700 * x
+             from generate_series(0, 59) n join h on h = n % 4,
+                  lateral (select n * 7 % 41 as x, date '2026-10-21' + n % 10 as day, case when n % 5 = 1 then 6 else 0 end as length,
+                                  case when n % 3 = 0 then 0 when n % 11 = 1 then null else n % 7 - 3 end as off) figures;
+             update views.reconciliation_rows set reported_ppvs_unlocked = null where reported_messages_sent is null",
+            may = id("inbox:may.xlsx"),
+            june = id("inbox:june.xlsx"),
+            other = id("drive:may.xlsx"),
+            tania = creator(0),
+            leya = creator(1),
+            mia = creator(2),
+        ))
+        .await;
+}
 
 /// Four files that a source has shown (live, live with rejects, failed, gone) and one of which only sheets are known.
 async fn files(service: &Service) {

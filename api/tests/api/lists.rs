@@ -23,7 +23,13 @@ async fn fans_by_every_filter() {
         (vec![("spend_class", "whale")], "spend_class = 'whale'".to_owned(), 5),
         (vec![("spend_class", "whale, non-spender")], "spend_class in ('whale', 'non-spender')".to_owned(), 40),
         (vec![("segment", "Can't Lose")], "segment = 'Can''t Lose'".to_owned(), 15),
-        (vec![("segment", "Lost,Others")], "segment in ('Lost', 'Others')".to_owned(), 30),
+        (vec![("segment", "LOST, others")], "segment in ('Lost', 'Others')".to_owned(), 30),
+        (
+            vec![("segment", "champions"), ("spend_class", "Whale,regular"), ("creator", "Leya")],
+            format!("segment = 'Champions' and spend_class in ('whale', 'regular') and creator_id = {leya}"),
+            3,
+        ),
+        (vec![("segment", "At Risk")], "false".to_owned(), 0),
         (vec![("q", "U001")], "username like 'u001%'".to_owned(), 10),
         (vec![("q", "nick3")], "nickname = 'Nick3'".to_owned(), 10),
         (vec![("q", "u0_1")], "false".to_owned(), 0),
@@ -166,6 +172,9 @@ async fn text_that_looks_like_sql_is_only_text() {
             ("/chatters/performance", "chatter"),
             ("/chatters/performance", "creator"),
             ("/sales", "type"),
+            ("/reconciliation", "file"),
+            ("/reconciliation", "creator"),
+            ("/reconciliation", "chatter"),
             ("/files", "q"),
             ("/creators", "q"),
             ("/template", "chatter"),
@@ -173,6 +182,7 @@ async fn text_that_looks_like_sql_is_only_text() {
             assert_eq!(service.list(path, &[(name, text)]).await.items(), Vec::<Value>::new(), "{path} {name}={text}");
         }
         assert_eq!(service.list("/fans", &[("sort", text)]).await.status, 422);
+        assert_eq!(service.list("/fans", &[("segment", text)]).await.status, 422);
         assert_eq!(service.list("/fans", &[("cursor", text)]).await.status, 422);
     }
     assert_eq!(service.select("select count(*)::text::jsonb from views.fan_measures").await, json!(120));

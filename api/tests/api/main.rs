@@ -12,4 +12,5 @@ mod page;
 mod paging;
 mod performance;
 mod problems;
+mod reconciliation;
 mod service;

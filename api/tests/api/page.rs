@@ -12,13 +12,16 @@ async fn the_page_asks_nobody_else() {
     assert_eq!(page.header("x-content-type-options"), "nosniff");
     assert_eq!(page.header("referrer-policy"), "no-referrer");
 
-    let quoted = page.text.split(['"', '\'']).filter(|text| text.starts_with("/assets/"));
-    let mut paths: Vec<&str> = quoted.collect();
+    let quoted = |text: &str| text.split(['"', '\'']).map(str::to_owned).collect::<Vec<_>>();
+    let mut paths: Vec<String> = quoted(&page.text).into_iter().filter(|text| text.starts_with("/assets/")).collect();
+    let script = service.get_with("/assets/page.js", &[]).await.text;
+    let modules = quoted(&script).into_iter().filter(|text| text.starts_with("./") && text.ends_with(".js"));
+    paths.extend(modules.map(|module| module.replacen('.', "/assets", 1)));
     paths.sort_unstable();
     paths.dedup();
-    assert!(paths.len() >= 3, "{paths:?}");
+    assert!(paths.len() >= 6, "{paths:?}");
     let mut texts = vec![page.text.clone()];
-    for path in paths {
+    for path in &paths {
         let asset = service.get_with(path, &[]).await;
         assert_eq!(asset.status, 200, "{path}");
         let tag = asset.header("etag").to_owned();

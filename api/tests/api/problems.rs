@@ -26,7 +26,7 @@ fn assert_problem(answer: &Answer, status: u16, slug: &str) -> Value {
 async fn every_wrong_parameter_is_named() {
     let service = Service::start().await;
     fixture::fill(&service).await;
-    let cases: [Case; 24] = [
+    let cases: [Case; 29] = [
         ("/fans", &[("colour", "red")], &["colour"]),
         ("/health", &[("x", "1")], &["x"]),
         ("/fans", &[("limit", "0")], &["limit"]),
@@ -36,6 +36,8 @@ async fn every_wrong_parameter_is_named() {
         ("/fans", &[("sort", "age")], &["sort"]),
         ("/fans", &[("cursor", "???")], &["cursor"]),
         ("/fans", &[("spend_class", "rich")], &["spend_class"]),
+        ("/fans", &[("segment", "Champions,Winners")], &["segment"]),
+        ("/fans", &[("segment", "Champions,")], &["segment"]),
         ("/fans", &[("min_spend_cents", "1.5")], &["min_spend_cents"]),
         ("/fans", &[("min_spend_cents", "99999999999999999999")], &["min_spend_cents"]),
         ("/fans", &[("min_spend_cents", "9"), ("max_spend_cents", "8")], &["max_spend_cents"]),
@@ -49,6 +51,9 @@ async fn every_wrong_parameter_is_named() {
         ("/chatters/performance", &[("window", "all"), ("from", "2026-10-01"), ("to", "2026-10-02")], &["from", "to"]),
         ("/chatters/performance", &[("from", "2026-10-02"), ("to", "2026-10-01")], &["to"]),
         ("/chatters/performance", &[("window", "week"), ("sort", "day")], &["sort"]),
+        ("/reconciliation", &[("only", "some"), ("sort", "difference")], &["only", "sort"]),
+        ("/reconciliation", &[("from", "2026-10-02"), ("to", "2026-10-01")], &["to"]),
+        ("/reconciliation", &[("from", "2026-W43"), ("sheet", "a")], &["from", "sheet"]),
         ("/files", &[("state", "lost")], &["state"]),
         ("/live", &[("since", "now")], &["since"]),
     ];
@@ -60,6 +65,12 @@ async fn every_wrong_parameter_is_named() {
         assert!(errors.iter().all(|error| error["message"].as_str().is_some_and(|text| !text.is_empty())));
         assert_eq!(body["instance"], format!("/api/v1{path}"));
     }
+    let unknown = service.get("/fans?segment=Winners").await.json();
+    assert_eq!(
+        unknown["errors"][0]["message"],
+        "`Winners` is not one or several (separated by commas) of Champions, Can't Lose, New, Promising, Need Attention, \
+         Loyal, Potential Loyalist, At Risk, About To Sleep, Lost, Others"
+    );
     let path = "/api/v1/chatters/performance?window=week&from=2026-10-21&colour=red&limit=0";
     let answer = service.get_with(path, &[("x-request-id", "the-request")]).await;
     insta::assert_json_snapshot!("invalid_parameters", answer.json());
