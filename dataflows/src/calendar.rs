@@ -42,10 +42,15 @@ impl Calendar {
         let zone = &self.zone;
         *self.slots.entry(slot).or_insert_with(|| {
             let start = slot * SLOT_SECONDS;
-            let offset = Timestamp::from_second(start).map_or(0, |at| i64::from(zone.to_offset(at).seconds()));
+            let Ok(at) = Timestamp::from_second(start) else { return Local { day: i32::MAX, hour: start } };
+            let offset = i64::from(zone.to_offset(at).seconds());
             let local = start + offset;
             let day = i32::try_from(local.div_euclid(86_400)).unwrap_or(i32::MAX);
-            Local { day, hour: local.div_euclid(3_600) * 3_600 - offset }
+            let hour = local.div_euclid(3_600) * 3_600 - offset;
+            // Where clocks change by half an hour, an hour may begin at the change.
+            let changes = zone.preceding(at.saturating_add(jiff::SignedDuration::from_secs(1)).unwrap_or(at));
+            let changed = changes.map(|change| change.timestamp().as_second()).next().unwrap_or(i64::MIN);
+            Local { day, hour: hour.max(changed) }
         })
     }
 

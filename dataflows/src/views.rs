@@ -9,9 +9,11 @@
 
 pub mod as_of;
 pub mod chatter;
+pub mod clusters;
 pub mod contacts;
 pub mod creator_day;
 pub mod daily;
+pub mod fan_clusters;
 pub mod fan_history;
 pub mod fans;
 pub mod files;
@@ -58,6 +60,8 @@ pub struct Sources<'scope> {
     pub sheets: Facts<'scope, SheetOfFile>,
     /// Today in the reporting zone.
     pub today: Facts<'scope, i32>,
+    /// The number of the last tick: about one a second.
+    pub ticks: Facts<'scope, i64>,
 }
 
 /// The rows of a view's table.
@@ -69,7 +73,7 @@ pub struct View<'scope> {
 }
 
 /// The tables of all views. The tables of names come first: the others take their labels from them.
-pub static TABLES: [&Table; 16] = [
+pub static TABLES: [&Table; 17] = [
     &names::CREATORS,
     &names::CHATTERS,
     &names::FAN_NAMES,
@@ -82,6 +86,7 @@ pub static TABLES: [&Table; 16] = [
     &hours_day::TABLE,
     &creator_day::TABLE,
     &fans::TABLE,
+    &fan_clusters::TABLE,
     &as_of::TABLE,
     &files::TABLE,
     &template_day::TABLE,
@@ -99,8 +104,12 @@ pub fn all<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Ve
     views.push(creator_day::view(sources, &daily));
     let figures = fan_history::figures(sources, settings);
     let scores = rfm::scores(&figures);
-    views.push(fans::view(&figures, &scores, settings));
-    views.push(as_of::view(sources, &daily, settings));
+    let as_of = as_of::day(sources, &daily, settings);
+    let clusters = clusters::clusters(sources, &figures, &as_of, settings);
+    let fans = fans::fans(&figures, &scores, &clusters);
+    views.push(fans::view(&fans, settings));
+    views.push(fan_clusters::view(&fans, settings));
+    views.push(as_of::view(&as_of));
     views.push(files::view(sources));
     views.push(template_day::view(sources));
     views.push(reconciliation::view(sources));

@@ -224,6 +224,7 @@ create table views.fan_measures (
     f                 bigint,
     m                 bigint,
     segment           text,
+    cluster           text,
     unlock_rate       double precision generated always as (views.ratio(ppvs_unlocked, ppvs_received)) stored,
     primary key (creator_id, fan_id)
 );
@@ -231,6 +232,7 @@ create index fan_measures_by_fan on views.fan_measures (fan_id);
 create index fan_measures_by_spend on views.fan_measures (spend_cents desc, creator_id, fan_id);
 create index fan_measures_by_creator_spend on views.fan_measures (creator_id, spend_cents desc, fan_id);
 create index fan_measures_by_segment on views.fan_measures (segment, creator_id);
+create index fan_measures_by_cluster on views.fan_measures (cluster, creator_id);
 create index fan_measures_by_last_seen on views.fan_measures (last_seen desc, creator_id, fan_id);
 
 -- One row: the day up to which "days since" are counted.
@@ -241,6 +243,31 @@ create table views.as_of (
 
 create view views.fans as
     select f.*, (select day from views.as_of) - f.last_purchase_day as r_days from views.fan_measures f;
+
+-- Clusters of fans, summed; views.fan_clusters shows them in natural units.
+create table views.fan_cluster_sums (
+    cluster                text primary key,
+    fans                   bigint not null,
+    spend_cents            bigint not null,
+    messages_received      bigint not null,
+    purchase_days          bigint not null,
+    unlock_rate_millionths bigint not null,
+    tenure_seconds         bigint not null,
+    last_seen_days         bigint not null       -- each day counted from 1970-01-01
+);
+
+-- Size, means of what fans are clustered by, spend and share of all spend.
+create view views.fan_clusters as
+    select cluster, fans as size, spend_cents,
+        spend_cents::double precision / nullif(sum(spend_cents) over (), 0)::double precision as share_of_spend,
+        spend_cents::double precision / fans as mean_spend_cents,
+        messages_received::double precision / fans as mean_messages_received,
+        purchase_days::double precision / fans as mean_purchase_days,
+        unlock_rate_millionths::double precision / fans / 1e6 as mean_unlock_rate,
+        tenure_seconds::double precision / fans / 86400 as mean_tenure_days,
+        (select day - date '1970-01-01' from views.as_of) - last_seen_days::double precision / fans
+            as mean_days_since_seen
+    from views.fan_cluster_sums;
 
 -- What stands in the sheets of every live file.
 create table views.files (

@@ -14,6 +14,7 @@
 //!    a state is the sum of the key's updates up to that time: a function of the input collection at that time alone.
 //! 2. Until the log is read up to its end at the start, nothing is emitted: each key is emitted once, not once an epoch.
 //! 3. A key whose state is empty is not kept.
+//! 4. Until the log is read up to there, a state may get what is taken back before what was given: only sums are promised.
 //!
 //! They differ from differential's `reduce` and `count_total` in that they keep neither the history of the input (times are
 //! totally ordered here, and nothing reads the past) nor the output (it is computed again from the state before the change). A

@@ -11,20 +11,17 @@ const BUCKET: usize = 1_024;
 pub struct Ranked<T> {
     buckets: Vec<Vec<T>>,
     len: usize,
+    /// Taken out by [`Ranked::update`] before they came.
+    owed: Vec<T>,
 }
 
 impl<T> Default for Ranked<T> {
     fn default() -> Ranked<T> {
-        Ranked { buckets: Vec::new(), len: 0 }
+        Ranked { buckets: Vec::new(), len: 0, owed: Vec::new() }
     }
 }
 
 impl<T: Ord + Copy> Ranked<T> {
-    /// Of items in ascending order.
-    pub fn from_sorted(items: &[T]) -> Ranked<T> {
-        Ranked { buckets: items.chunks(BUCKET * 3 / 4).map(<[T]>::to_vec).collect(), len: items.len() }
-    }
-
     /// How many items there are.
     pub fn len(&self) -> usize {
         self.len
@@ -32,7 +29,7 @@ impl<T: Ord + Copy> Ranked<T> {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len == 0 && self.owed.is_empty()
     }
 
     /// Puts in an item.
@@ -64,13 +61,18 @@ impl<T: Ord + Copy> Ranked<T> {
         true
     }
 
-    /// Puts in an item so many times, or takes it out so many times.
+    /// Puts in an item so many times, or takes it out so many times, in whichever order that comes.
     pub fn update(&mut self, item: T, times: isize) {
-        for _ in 0..times {
-            self.insert(item);
-        }
         for _ in times..0 {
-            assert!(self.remove(&item), "what is taken out was there");
+            if !self.remove(&item) {
+                self.owed.push(item);
+            }
+        }
+        for _ in 0..times {
+            match self.owed.iter().position(|owed| *owed == item) {
+                Some(place) => drop(self.owed.swap_remove(place)),
+                None => self.insert(item),
+            }
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Inputs {
     pub sheets: Updates<SheetOfFile>,
     /// Today.
     pub today: Updates<i32>,
+    /// The number of the last tick.
+    pub ticks: Updates<i64>,
     /// How far partitions have been read.
     pub bindings: Updates<Update>,
 }
@@ -56,6 +58,7 @@ impl Inputs {
             names: Handle::new(),
             sheets: Handle::new(),
             today: Handle::new(),
+            ticks: Handle::new(),
             bindings: Handle::new(),
         }
     }
@@ -70,12 +73,22 @@ impl Inputs {
         self.names.advance_to(epoch);
         self.sheets.advance_to(epoch);
         self.today.advance_to(epoch);
+        self.ticks.advance_to(epoch);
         self.bindings.advance_to(epoch);
     }
 
     /// The epoch of what is given now.
     pub fn epoch(&self) -> Epoch {
         *self.messages.time()
+    }
+
+    /// Puts a tick in the place of the one before it.
+    pub fn tick(&mut self, tick: i64) {
+        let epoch = self.epoch();
+        if tick > 0 {
+            self.ticks.send((tick - 1, epoch, -1));
+        }
+        self.ticks.send((tick, epoch, 1));
     }
 
     fn give(&mut self, changes: &mut Changes) {

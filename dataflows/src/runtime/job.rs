@@ -28,6 +28,8 @@ pub(super) struct Job {
     probe: Probe<Epoch>,
     calendar: Calendar,
     today: Option<i32>,
+    /// The number of the next tick, and when it is due.
+    tick: (i64, Instant),
     /// Rows fed since the epoch began.
     fed: usize,
     /// Closed epochs that are not committed, and their rows.
@@ -41,6 +43,8 @@ pub(super) struct Job {
 const EPOCH_ROWS: usize = 100_000;
 /// Records that are read before the dataflow is given a turn.
 const READ_AT_ONCE: usize = 2_048;
+/// From one tick to the next.
+const TICK: Duration = Duration::from_secs(1);
 /// Epochs under way at once.
 const EPOCHS_IN_FLIGHT: usize = 2;
 
@@ -67,6 +71,7 @@ impl Job {
             probe,
             calendar: Calendar::new(shared.settings.reporting_tz.clone()),
             today: None,
+            tick: (0, Instant::now()),
             fed: 0,
             in_flight: VecDeque::new(),
             rows_in_flight: 0,
@@ -81,11 +86,12 @@ impl Job {
     /// Why it cannot go on.
     pub(super) fn run(mut self, worker: &mut Worker) -> Result<(), DataflowError> {
         let idle_tick = if worker.peers() == 1 { Duration::from_millis(100) } else { self.shared.settings.epoch };
-        let tells_today = worker.index() == 0;
+        let tells_time = worker.index() == 0;
         while !self.shared.stopped() {
             let read = self.read();
-            if tells_today {
+            if tells_time {
                 self.tell_today();
+                self.tell_tick();
             }
             if self.epoch_is_due(idle_tick) {
                 self.close_epoch();
@@ -129,6 +135,16 @@ impl Job {
         }
         self.inputs.today.send((today, epoch, 1));
         self.fed += 1;
+    }
+
+    /// Ticks come about once a second, so that what is computed anew as a whole is so at most once a second.
+    fn tell_tick(&mut self) {
+        let (tick, due) = self.tick;
+        if Instant::now() >= due && !(self.hydrating && tick > 0) {
+            self.inputs.tick(tick);
+            self.tick = (tick + 1, Instant::now() + TICK);
+            self.fed += 1;
+        }
     }
 
     fn epoch_is_due(&mut self, idle_tick: Duration) -> bool {

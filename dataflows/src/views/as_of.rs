@@ -18,16 +18,22 @@ use crate::sink::table::{Table, Type, column};
 pub static TABLE: Table =
     Table { name: "as_of", columns: &[column("only_row", Type::Int), column("day", Type::Day)], key: 1, labels: &[] };
 
-/// The row.
-pub fn view<'scope>(sources: &Sources<'scope>, daily: &Daily<'scope>, settings: &DataflowSettings) -> View<'scope> {
+/// The day.
+pub fn day<'scope>(
+    sources: &Sources<'scope>,
+    daily: &Daily<'scope>,
+    settings: &DataflowSettings,
+) -> Facts<'scope, i32> {
     let days = match settings.as_of {
         AsOf::Today => sources.today.clone(),
         AsOf::Data => days_of_data(sources, daily),
     };
-    let rows = reduce(days.map(|day| ((), day)), "As of", |(), days| {
-        days.last().map(|(day, _)| Row::new([Datum::Int(1), Datum::Day(*day)]))
-    });
-    View { table: &TABLE, rows }
+    reduce(days.map(|day| ((), day)), "As of", |(), days| days.last().map(|(day, _)| *day))
+}
+
+/// The row.
+pub fn view<'scope>(day: &Facts<'scope, i32>) -> View<'scope> {
+    View { table: &TABLE, rows: day.clone().map(|day| Row::new([Datum::Int(1), Datum::Day(day)])) }
 }
 
 /// The days that rows carry.

@@ -75,14 +75,16 @@ pub fn figures<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -
     let mut calendar = Calendar::new(settings.reporting_tz.clone());
     let route = |(creator, fan): &FanKey| route_of_fan(*creator, *fan);
     keyed(messages.concat(sales), "Fan history", route, move |key, history: &History, _, figures| {
-        let (Some(&first_seen), Some(&last_seen)) = (history.seen.0.first(), history.seen.0.last()) else { return };
-        let mut days = history.purchases.0.iter().map(|at| calendar.local(*at).day);
+        let (Some(&first_seen), Some(&last_seen)) = (history.seen.there.first(), history.seen.there.last()) else {
+            return;
+        };
+        let mut days = history.purchases.there.iter().map(|at| calendar.local(*at).day);
         let (mut purchase_days, mut last_day) = (0, None);
         for day in &mut days {
             purchase_days += i64::from(last_day != Some(day));
             last_day = Some(day);
         }
-        let last_purchase = history.purchases.0.last().copied().zip(last_day);
+        let last_purchase = history.purchases.there.last().copied().zip(last_day);
         let sums = history.sums;
         figures.push(((*key, Figures { sums, purchase_days, first_seen, last_seen, last_purchase }), 1isize));
     })
@@ -146,27 +148,48 @@ impl State<Event, isize> for History {
     }
 
     fn is_empty(&self) -> bool {
-        self.seen.0.is_empty()
+        self.seen.is_empty()
     }
 }
 
 /// Instants in ascending order, each as often as it occurs.
 #[derive(Default)]
-struct Instants(Vec<i64>);
+struct Instants {
+    there: Vec<i64>,
+    /// Taken back before they came, as may be while the log is read at the start.
+    owed: Option<Box<Vec<i64>>>,
+}
 
 impl Instants {
     fn update(&mut self, at: i64, diff: isize) {
-        let place = self.0.partition_point(|other| *other < at);
-        if diff < 0 {
-            let gone = self.0.drain(place..place + diff.unsigned_abs());
-            assert!(gone.into_iter().all(|gone| gone == at), "what is taken back was there");
-            return;
+        for _ in diff..0 {
+            match self.there.binary_search(&at) {
+                Ok(place) => drop(self.there.remove(place)),
+                Err(_) => self.owed.get_or_insert_default().push(at),
+            }
         }
         for _ in 0..diff {
-            if self.0.len() == self.0.capacity() {
-                self.0.reserve_exact(1 + self.0.len() / 4);
+            if self.pays(at) {
+                continue;
             }
-            self.0.insert(place, at);
+            if self.there.len() == self.there.capacity() {
+                self.there.reserve_exact(1 + self.there.len() / 4);
+            }
+            self.there.insert(self.there.partition_point(|other| *other < at), at);
         }
+    }
+
+    fn pays(&mut self, at: i64) -> bool {
+        let Some(owed) = &mut self.owed else { return false };
+        let Some(place) = owed.iter().position(|other| *other == at) else { return false };
+        owed.swap_remove(place);
+        if owed.is_empty() {
+            self.owed = None;
+        }
+        true
+    }
+
+    fn is_empty(&self) -> bool {
+        self.there.is_empty() && self.owed.is_none()
     }
 }

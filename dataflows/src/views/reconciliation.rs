@@ -83,7 +83,7 @@ pub fn view<'scope>(sources: &Sources<'scope>) -> View<'scope> {
     let periods = sources.periods.clone().map(|period| (period.chatter, Event::Period(Box::new(period))));
     let events = messages.concat(sales).concat(periods);
     let rows = keyed(events, "Reconciliation", hashed, |_, done: &Done, touched, rows| {
-        let reported = done.periods.iter().filter(|period| match touched {
+        let reported = done.periods.iter().map(|(period, _)| period).filter(|period| match touched {
             Touched::All => true,
             Touched::By(events) => events.iter().any(|event| concerns(event, period)),
         });
@@ -111,7 +111,8 @@ struct Done {
     ppvs: Ranked<(Id, i64, i64, bool)>,
     /// Sales that are not reversed: creator, instant, net cents.
     sales: Ranked<(Id, i64, i64)>,
-    periods: Vec<Period>,
+    /// With how often each is there, which is once but while the log is read at the start.
+    periods: Vec<(Period, isize)>,
 }
 
 impl State<Event, isize> for Done {
@@ -124,12 +125,15 @@ impl State<Event, isize> for Done {
                 }
             }
             Event::Sale { creator, at, net_cents } => self.sales.update((creator, at, net_cents), diff),
-            Event::Period(period) if diff > 0 => self.periods.push(*period),
-            Event::Period(period) => {
-                if let Some(place) = self.periods.iter().position(|other| *other == *period) {
-                    self.periods.swap_remove(place);
+            Event::Period(period) => match self.periods.iter_mut().position(|(other, _)| *other == *period) {
+                Some(place) => {
+                    self.periods[place].1 += diff;
+                    if self.periods[place].1 == 0 {
+                        self.periods.swap_remove(place);
+                    }
                 }
-            }
+                None => self.periods.push((*period, diff)),
+            },
         }
     }
 
