@@ -1,8 +1,13 @@
 //! Structured logs on standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::env::Env;
+
+/// What libraries say about themselves is of no use to whoever runs the suite, unless asked for by name.
+const QUIET: &str = "notify=warn";
 
 /// How to log.
 ///
@@ -30,8 +35,34 @@ impl LogSettings {
 
     /// Begins to log. A second call has no effect.
     pub fn start(&self) {
-        let filter = EnvFilter::new(&self.filter);
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(true);
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(self.filter())
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(true);
         let _ = if self.json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
+    }
+
+    fn filter(&self) -> EnvFilter {
+        EnvFilter::new(format!("{QUIET},{}", self.filter))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_quiet_unless_they_are_named() {
+        let filter = |text: &str| {
+            let mut env = Env::from_pairs(vec![("FANDOM_LOG".into(), text.into())]);
+            let directives = LogSettings::from_env(&mut env).filter().to_string();
+            let mut directives: Vec<String> = directives.split(',').map(str::to_owned).collect();
+            directives.sort();
+            directives
+        };
+        assert_eq!(filter(""), ["info", "notify=warn"]);
+        assert_eq!(filter("info,fandom_api=debug"), ["fandom_api=debug", "info", "notify=warn"]);
+        assert_eq!(filter("debug,notify=trace"), ["debug", "notify=trace"]);
     }
 }
