@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check clean
+.PHONY: help run test soak check clean
 
 # A machine that has just got Rust has it here, and not yet in its PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -18,6 +18,12 @@ run: ## set up, build, and start everything on sample spreadsheets (options: mak
 test: ## set up, then run every test, over real Kafka and Postgres
 	@scripts/setup
 	cargo test --release --locked --workspace
+
+soak: ## set up, then ten minutes of kills, and twenty times as many random histories
+	@scripts/setup
+	cargo build --release --locked -p fandom
+	FANDOM_SOAK=20 cargo test --release --locked -p fandom-dataflows --test exactness
+	cargo test --release --locked -p fandom-tests --test soak -- --ignored --nocapture
 
 check: ## set up, then format, lints, documentation, dependencies
 	@scripts/setup --check

@@ -176,7 +176,10 @@ pub fn run(
     let telling = telling.transpose()?;
     let watching = watch_ends(kafka, Arc::clone(&shared))?;
     let workers = start_workers(Arc::clone(&shared))?;
-    drop(workers.join());
+    // The threads of a cluster's connections panic when one breaks, and their guards with them.
+    if catch_unwind(AssertUnwindSafe(|| drop(workers.join()))).is_err() {
+        fail(&failure, &failed, DataflowError::LostPeer);
+    }
     drop(shared.to_writer.lock().expect("no worker panics with the lock").take());
     failed.store(true, Ordering::SeqCst);
     if let Some(writing) = writing {

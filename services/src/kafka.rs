@@ -107,7 +107,8 @@ pub enum TopicsError {
 pub async fn ensure_topics(settings: &KafkaSettings, views: &[&str]) -> Result<Vec<String>, TopicsError> {
     let admin: AdminClient<DefaultClientContext> = settings.client().create()?;
     let changelogs: Vec<String> = views.iter().map(|view| of_view(view)).collect();
-    let needed: Vec<(&str, u32, &[(&'static str, &'static str)])> = TOPICS
+    type Config = &'static [(&'static str, &'static str)];
+    let needed: Vec<(&str, u32, Config)> = TOPICS
         .iter()
         .map(|topic| (topic.name, settings.partitions, topic.config))
         .chain(changelogs.iter().map(|name| (name.as_str(), VIEW_PARTITIONS, COMPACTED)))

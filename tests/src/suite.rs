@@ -15,6 +15,8 @@ pub enum Part {
     Connect,
     /// `fandom dataflow`.
     Dataflow,
+    /// The second process of a dataflow of two.
+    Peer,
     /// `fandom api`.
     Api,
 }
@@ -23,8 +25,15 @@ impl Part {
     fn command(self) -> &'static str {
         match self {
             Part::Connect => "connect",
-            Part::Dataflow => "dataflow",
+            Part::Dataflow | Part::Peer => "dataflow",
             Part::Api => "api",
+        }
+    }
+
+    fn log_name(self) -> &'static str {
+        match self {
+            Part::Peer => "peer",
+            other => other.command(),
         }
     }
 }
@@ -92,6 +101,9 @@ impl Suite {
     pub fn run_with(&mut self, part: Part, settings: &[(&str, &str)]) {
         let log = std::fs::File::options().create(true).append(true).open(self.log(part)).expect("a log can be opened");
         let mut command = self.command(part.command());
+        if part == Part::Peer {
+            command.args(["--process", "1"]);
+        }
         let child = command.envs(settings.iter().copied()).stdout(Stdio::null()).stderr(log).spawn();
         self.parts.push((part, child.expect("the part can be started")));
     }
@@ -124,7 +136,7 @@ impl Suite {
 
     /// The file of a part's log.
     pub fn log(&self, part: Part) -> PathBuf {
-        self.dir.path().join(format!("{}.log", part.command()))
+        self.dir.path().join(format!("{}.log", part.log_name()))
     }
 
     /// The last lines of the parts' logs, for the message of a failed test.
@@ -132,9 +144,9 @@ impl Suite {
         let tail = |part: Part| {
             let text = std::fs::read_to_string(self.log(part)).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
-            format!("--- {}\n{}\n", part.command(), lines[lines.len().saturating_sub(25)..].join("\n"))
+            format!("--- {}\n{}\n", part.log_name(), lines[lines.len().saturating_sub(25)..].join("\n"))
         };
-        [Part::Connect, Part::Dataflow, Part::Api].map(tail).concat()
+        [Part::Connect, Part::Dataflow, Part::Peer, Part::Api].map(tail).concat()
     }
 
     /// A connection to the database, without the suite's own code.
@@ -178,7 +190,7 @@ impl Suite {
 
 impl Drop for Suite {
     fn drop(&mut self) {
-        for part in [Part::Api, Part::Connect, Part::Dataflow] {
+        for part in [Part::Api, Part::Connect, Part::Dataflow, Part::Peer] {
             self.kill(part);
         }
     }

@@ -138,7 +138,7 @@ impl State<Event, isize> for Done {
     }
 
     fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.sales.is_empty() && self.periods.is_empty()
+        self.messages.is_empty() && self.ppvs.is_empty() && self.sales.is_empty() && self.periods.is_empty()
     }
 }
 
