@@ -67,9 +67,8 @@ function rowGroup(row) {
   const differing = Object.entries(FIGURES).filter(([name]) => row.difference[name]);
   const whose = make("th", "text whose", row.employee ?? "Unattributed");
   whose.scope = "rowgroup";
-  const place = [row.file, row.sheet, `row ${show.count(row.row)}`].filter(Boolean).join(" · ");
-  const period = row.start === row.end ? row.start : `${row.start} – ${row.end}`;
-  const heads = [whose, make("td", "text", row.creators.join(", ")), make("td", "text", period), make("td", "text place", place)];
+  const place = [row.file, row.sheet, `row ${row.row}`].filter(Boolean).join(" · ");
+  const heads = [whose, make("td", "text", row.creators.join(", ")), make("td", "text", period(row)), make("td", "text place", place)];
   heads.forEach((cell) => (cell.rowSpan = differing.length));
   differing.forEach(([name, figure], line) => {
     const element = make("tr");
@@ -84,6 +83,13 @@ function rowGroup(row) {
     group.append(element);
   });
   return group;
+}
+
+/** From and to as the sheet writes them; of whole days, the days alone. */
+function period({ start, end }) {
+  const whole = start.endsWith(" 00:00:00") && end.endsWith(" 23:59:59");
+  const [first, last] = whole ? [start, end].map((text) => text.slice(0, -" 00:00:00".length)) : [start, end];
+  return first === last ? first : `${first} – ${last}`;
 }
 
 function number(label, text) {

@@ -81,9 +81,13 @@ async fn kafka_keeps_records_and_port_through_a_kill() {
     let (before, address) = (kafka.pid(), kafka.bootstrap_servers.clone());
     kafka.kill().await;
     assert!(!runs(before));
+    // What a killed broker leaves is in its own directory, and goes with the next start.
+    let left = home.join("tmp/left-behind");
+    std::fs::write(&left, "").expect("the broker has a directory for temporary files");
     kafka.start_again().await.expect("Kafka starts again");
     assert_eq!(kafka.bootstrap_servers, address);
     assert_eq!(records(&settings, "fandom.rows"), 20);
+    assert!(!left.exists());
 
     // A client of before goes on by itself.
     let record = FutureRecord::to("fandom.rows").key("late").payload("late").partition(0);

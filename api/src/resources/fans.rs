@@ -43,6 +43,7 @@ record! {
         f: Option<i64>,
         m: Option<i64>,
         segment: Option<String>,
+        cluster: Option<String>,
     }
 }
 

@@ -120,7 +120,8 @@ insert into views.fan_measures
            (purchase at time zone 'Europe/Belgrade')::date,
            case when purchase is not null then 1 + n % 5 end, case when purchase is not null then 1 + n % 4 end,
            case when purchase is not null then 1 + n % 3 end,
-           case when purchase is not null then (array['Champions', 'Can''t Lose', 'Lost', 'Others'])[1 + n % 4] end
+           case when purchase is not null then (array['Champions', 'Can''t Lose', 'Lost', 'Others'])[1 + n % 4] end,
+           'Cluster ' || n % 5
     from (select f.*, c.*, (case when n % 3 = 0 then 0 else n * n * 13 end)::bigint as spend,
                  timestamptz '2026-10-24 20:00Z' + n * interval '1 hour' as seen,
                  case when n % 5 > 1 then timestamptz '2026-10-24 20:30Z' + (n / 2) * interval '1 hour' end as purchase

@@ -60,6 +60,13 @@ impl Stream {
     }
 }
 
+/// Commits, and waits until the API knows: before that, a stream that is opened may be told of it too.
+async fn begin(service: &Service, epoch: i64) {
+    service.commit(epoch, &["fans"]).await;
+    let mut stream = Stream::open(service, "/api/v1/live?since=0", None).await;
+    while stream.event().await.expect("an event").id != epoch.to_string() {}
+}
+
 fn commit(epoch: i64, views: &[&str]) -> Option<Event> {
     Some(Event { name: "commit".into(), id: epoch.to_string(), data: json!({ "epoch": epoch, "views": views }) })
 }
@@ -71,7 +78,7 @@ fn reload(epoch: i64) -> Option<Event> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_event_a_commit() {
     let service = Service::start().await;
-    service.commit(100, &["fans"]).await;
+    begin(&service, 100).await;
     let mut streams =
         [Stream::open(&service, "/api/v1/live", None).await, Stream::open(&service, "/api/v1/live", None).await];
     for (epoch, views) in [(101, vec!["chatter_day", "fans"]), (105, vec!["files"]), (106, vec![])] {
@@ -85,7 +92,7 @@ async fn one_event_a_commit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_commits_is_told_commit_by_commit() {
     let service = Service::start().await;
-    service.commit(100, &["fans"]).await;
+    begin(&service, 100).await;
     let mut stream = Stream::open(&service, "/api/v1/live", None).await;
     for epoch in 101..=200 {
         service.commit(epoch, &[if epoch % 2 == 0 { "fans" } else { "files" }]).await;

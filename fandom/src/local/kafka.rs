@@ -1,7 +1,8 @@
 //! One Apache Kafka broker on this machine: KRaft, broker and controller in one process, on loopback ports.
 //!
-//! A directory holds `log/` (the data), `ports`, `server.properties` (written at each start) and `server.log`. The data is
-//! formatted under another name and then renamed, so that a directory that is half formatted is never taken for a log.
+//! A directory holds `log/` (the data), `ports`, `server.properties` (written at each start), `tmp/` (emptied at each start,
+//! since a broker that is killed leaves the libraries that it unpacked) and `server.log`. The data is formatted under another
+//! name and then renamed, so that a directory that is half formatted is never taken for a log.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -129,6 +130,8 @@ async fn launch_on(
 ) -> Result<Process, LocalError> {
     let logging = dir.join("log4j2.properties");
     std::fs::write(&logging, LOGGING).map_err(file_error("could not write", &logging))?;
+    remove_dir(&temporary(dir))?;
+    private_dir(&temporary(dir))?;
     let data = dir.join("log");
     if !data.is_dir() {
         let fresh = dir.join("log.new");
@@ -172,6 +175,11 @@ async fn launch_on(
     }
 }
 
+/// Where the broker unpacks its native libraries.
+fn temporary(dir: &Path) -> PathBuf {
+    dir.join("tmp")
+}
+
 /// A Java machine with a small heap, and the class path of Kafka.
 fn jvm(dir: &Path, jars: &Path, java: &Path, heap: &str) -> Spec {
     let logging = dir.join("log4j2.properties");
@@ -184,6 +192,7 @@ fn jvm(dir: &Path, jars: &Path, java: &Path, heap: &str) -> Spec {
             "-XX:+ExitOnOutOfMemoryError".into(),
             "-XX:-UsePerfData".into(),
             "-Djava.awt.headless=true".into(),
+            format!("-Djava.io.tmpdir={}", temporary(dir).display()),
             format!("-Dlog4j2.configurationFile={}", logging.display()),
             "-cp".into(),
             format!("{}/*", jars.display()),
