@@ -21,4 +21,5 @@ pub mod progress;
 pub mod row;
 pub mod statements;
 pub mod table;
+mod table_writer;
 pub mod writer;

@@ -86,7 +86,7 @@ where
             (capability, 0usize)
         });
         let mut states: Table<K, S> = Table::default();
-        let mut stash: BTreeMap<Epoch, (Capability<Epoch>, Vec<((K, D), R)>)> = BTreeMap::new();
+        let mut stash: BTreeMap<Epoch, Stashed<K, D, R>> = BTreeMap::new();
         let mut changes: Vec<(O::Record, O::Diff)> = Vec::new();
         move |frontiers| {
             input.for_each(|capability, data| {
@@ -156,6 +156,9 @@ where
     });
     stream.as_collection()
 }
+
+/// The capability and the updates of a time that is not over.
+type Stashed<K, D, R> = (Capability<Epoch>, Vec<((K, D), R)>);
 
 /// What a key's output may leave out: what does not depend on the data that changed.
 #[derive(Clone, Copy, Debug)]

@@ -105,7 +105,7 @@ impl<F> Default for State<F> {
 enum Holders<F> {
     One(u32, F),
     /// In ascending order of the holder; two or more.
-    Many(Box<Vec<(u32, F)>>),
+    Many(Box<[(u32, F)]>),
 }
 
 impl<F: Fact> State<F> {
@@ -203,7 +203,7 @@ impl<F> Holders<F> {
     fn into_list(self) -> Vec<(u32, F)> {
         match self {
             Holders::One(holder, fact) => vec![(holder, fact)],
-            Holders::Many(list) => *list,
+            Holders::Many(list) => list.into_vec(),
         }
     }
 
@@ -211,10 +211,7 @@ impl<F> Holders<F> {
         match list.len() {
             0 => None,
             1 => list.pop().map(|(holder, fact)| Holders::One(holder, fact)),
-            _ => {
-                list.shrink_to_fit();
-                Some(Holders::Many(Box::new(list)))
-            }
+            _ => Some(Holders::Many(list.into())),
         }
     }
 }

@@ -12,7 +12,6 @@
 //! 3. Rows, bindings, counts and checksums change in one transaction.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -21,17 +20,16 @@ use fandom_services::failpoints;
 use fandom_services::postgres::{PostgresSettings, cause, is_transient};
 use fandom_services::retry::Backoff;
 use timely::scheduling::SyncActivator;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::Client;
 use tokio_postgres::types::{Json, ToSql};
-use tokio_postgres::{Client, Statement, Transaction};
 
 use super::changelog::{Committed, ToChangelog};
 use super::collect::{Batch, Delta};
 use super::hydrate;
 use super::progress::{self, Progress, Stored};
-use super::row::{Row, Value};
-use super::statements::{Statements, relabel};
+use super::statements::relabel;
 use super::table::Table;
+use super::table_writer::{KeyChanges, TableWriter};
 use crate::runtime::Epoch;
 use crate::status::Status;
 
@@ -79,8 +77,6 @@ pub enum SinkError {
     },
 }
 
-/// Batches of more rows than this travel by COPY.
-const COPY_FROM: usize = 1_000;
 /// How often the status is refreshed.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -94,13 +90,6 @@ pub struct Writer {
     changelog: Option<ToChangelog>,
     /// Whether the changelogs must be compared with the whole state.
     changelog_is_behind: bool,
-}
-
-struct TableWriter {
-    table: &'static Table,
-    statements: Statements,
-    prepared: Option<(Statement, Statement)>,
-    batch_made: bool,
 }
 
 /// The writer's ends of its channels.
@@ -126,10 +115,7 @@ impl Writer {
         let client = postgres.connect().await?;
         progress::check_tables(&client, tables).await?;
         let progress = progress::claim(&client).await?;
-        let tables = tables
-            .iter()
-            .map(|table| TableWriter { table, statements: Statements::of(table), prepared: None, batch_made: false })
-            .collect();
+        let tables = tables.iter().map(|table| TableWriter::new(table)).collect();
         Ok(Writer { postgres, client, progress, status, tables, changelog: None, changelog_is_behind: false })
     }
 
@@ -221,8 +207,7 @@ impl Writer {
     async fn reconnect(&mut self) -> Result<Epoch, SinkError> {
         self.client = self.postgres.connect().await?;
         for table in &mut self.tables {
-            table.prepared = None;
-            table.batch_made = false;
+            table.begin_anew();
         }
         let row = self.client.query_one("select generation, epoch from views.progress", &[]).await?;
         self.check_generation(row.get(0))?;
@@ -329,7 +314,7 @@ impl Writer {
         drop(views);
         batch.rows.retain(|((view, _), _)| empty[usize::from(*view)]);
         batch.rows.append(&mut differences);
-        batch.rows.sort_unstable_by(|((a, _), _), ((b, _), _)| a.cmp(b));
+        batch.rows.sort_unstable();
         Ok(())
     }
 
@@ -353,96 +338,11 @@ impl Writer {
             if let Ok(client) = self.postgres.connect().await {
                 self.client = client;
                 for table in &mut self.tables {
-                    table.prepared = None;
-                    table.batch_made = false;
+                    table.begin_anew();
                 }
                 tracing::info!("database is back");
             }
         }
-    }
-}
-
-impl TableWriter {
-    async fn prepare(&mut self, client: &Client, batch: &Batch) -> Result<(), SinkError> {
-        let view = |number: u8, table: &'static Table| crate::views::TABLES[usize::from(number)].name == table.name;
-        let rows = batch.rows.iter().filter(|((number, _), _)| view(*number, self.table)).count();
-        if rows > 0 && self.prepared.is_none() {
-            let upsert = client.prepare(&self.statements.upsert).await?;
-            self.prepared = Some((upsert, client.prepare(&self.statements.delete).await?));
-        }
-        if rows > COPY_FROM && !self.batch_made {
-            client.batch_execute(&self.statements.create_batch).await?;
-            self.batch_made = true;
-        }
-        Ok(())
-    }
-
-    async fn write(&self, transaction: &Transaction<'_>, changes: &KeyChanges<'_>) -> Result<(), SinkError> {
-        let Some((upsert, delete)) = &self.prepared else { return Ok(()) };
-        let columns = self.table.columns.len();
-        if !changes.deleted.is_empty() {
-            if changes.deleted.len() > COPY_FROM {
-                self.copy(transaction, &changes.deleted).await?;
-                transaction.execute(&self.statements.delete_batch, &[]).await?;
-                transaction.batch_execute(&self.statements.clear_batch).await?;
-            } else {
-                let arrays = arrays(&changes.deleted, self.table.key);
-                transaction.execute(delete, &borrowed(&arrays)).await?;
-            }
-        }
-        if changes.written.len() > COPY_FROM {
-            self.copy(transaction, &changes.written).await?;
-            transaction.execute(&self.statements.merge, &[]).await?;
-            transaction.batch_execute(&self.statements.clear_batch).await?;
-        } else if !changes.written.is_empty() {
-            let arrays = arrays(&changes.written, columns);
-            transaction.execute(upsert, &borrowed(&arrays)).await?;
-        }
-        Ok(())
-    }
-
-    async fn copy(&self, transaction: &Transaction<'_>, rows: &[&Row]) -> Result<(), SinkError> {
-        let types: Vec<_> = self.table.columns.iter().map(|column| column.of.pg_type()).collect();
-        let sink = transaction.copy_in(&self.statements.copy).await?;
-        let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
-        for row in rows {
-            let values: Vec<Value<'_>> = row.values().collect();
-            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-            writer.as_mut().write(&values).await?;
-        }
-        writer.finish().await?;
-        Ok(())
-    }
-}
-
-/// What becomes of the keys of a view in a batch.
-struct KeyChanges<'a> {
-    written: Vec<&'a Row>,
-    deleted: Vec<&'a Row>,
-    /// The first key column of rows that were there before.
-    replaced: Vec<i64>,
-}
-
-impl<'a> KeyChanges<'a> {
-    /// `rows` are in order, so that those of one key stand together.
-    fn of(table: &'static Table, rows: &'a [Delta]) -> Result<KeyChanges<'a>, SinkError> {
-        let mut changes = KeyChanges { written: Vec::new(), deleted: Vec::new(), replaced: Vec::new() };
-        for group in rows.chunk_by(|((_, a), _), ((_, b), _)| a.key(table.key) == b.key(table.key)) {
-            let mut written = group.iter().filter(|(_, diff)| *diff > 0);
-            let gone = group.iter().find(|(_, diff)| *diff < 0);
-            match (written.next(), written.next(), gone) {
-                (Some(((_, row), 1)), None, gone) => {
-                    changes.written.push(row);
-                    if let (Some(_), Some(Value::Int(id))) = (gone, row.values().next()) {
-                        changes.replaced.push(id);
-                    }
-                }
-                (None, _, Some(((_, row), _))) => changes.deleted.push(row),
-                (Some((_, count)), ..) => return Err(SinkError::Multiplicity { view: table.name, count: *count }),
-                (None, _, None) => {}
-            }
-        }
-        Ok(changes)
     }
 }
 
@@ -453,16 +353,4 @@ fn view_is_names(table: &Table) -> bool {
 
 fn by_view(rows: &[Delta]) -> impl Iterator<Item = (u8, &[Delta])> {
     rows.chunk_by(|((a, _), _), ((b, _), _)| a == b).map(|group| (group[0].0.0, group))
-}
-
-fn arrays<'a>(rows: &[&'a Row], columns: usize) -> Vec<Vec<Value<'a>>> {
-    let mut arrays: Vec<Vec<Value<'a>>> = vec![Vec::with_capacity(rows.len()); columns];
-    for row in rows {
-        arrays.iter_mut().zip(row.values()).for_each(|(array, value)| array.push(value));
-    }
-    arrays
-}
-
-fn borrowed<'a>(arrays: &'a [Vec<Value<'_>>]) -> Vec<&'a (dyn ToSql + Sync)> {
-    arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect()
 }

@@ -158,6 +158,7 @@ impl State<Event, isize> for History {
 struct Instants {
     there: Vec<i64>,
     /// Taken back before they came, as may be while the log is read at the start.
+    #[expect(clippy::box_collection, reason = "there is one of these a fan, and it is hardly ever there")]
     owed: Option<Box<Vec<i64>>>,
 }
 

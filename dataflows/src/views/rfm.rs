@@ -44,8 +44,11 @@ impl Scores {
     }
 }
 
+/// A name, and ranges of recency, frequency and monetary scores.
+type Segment = (&'static str, Range<u8>, Range<u8>, Range<u8>);
+
 /// Segments by their ranges of recency, frequency and monetary scores, in the order of METRICS.md.
-static SEGMENTS: [(&str, Range<u8>, Range<u8>, Range<u8>); 10] = [
+static SEGMENTS: [Segment; 10] = [
     ("Champions", 4..6, 4..6, 4..6),
     ("Can't Lose", 1..2, 4..6, 4..6),
     ("New", 4..6, 1..2, 1..2),
