@@ -8,8 +8,8 @@
 //! - [`expected`]: the tables in Postgres against that truth, record by record.
 
 pub mod agency;
-pub mod changelogs;
 pub mod api;
+pub mod changelogs;
 pub mod expected;
 pub mod suite;
 pub mod topic;
