@@ -64,8 +64,9 @@ pub struct SampleArgs {
     /// Messages sent in all days together; exports that overlap repeat some of them
     #[arg(long, default_value_t = 6000)]
     pub messages: u64,
-    /// Time zone of the agency (IANA)
-    #[arg(long, default_value = "Europe/Belgrade", value_name = "ZONE")]
+    /// Time zone of the agency (IANA); without it that in which its sheets will be read: of FANDOM_SOURCE_TZ, else of
+    /// FANDOM_REPORTING_TZ, else UTC
+    #[arg(long, default_value_t = source_zone(), hide_default_value = true, value_name = "ZONE")]
     pub tz: String,
     /// First day (YYYY-MM-DD); without it the last day is today, as far as it has come
     #[arg(long, value_name = "DATE")]
@@ -79,6 +80,12 @@ pub struct SampleArgs {
     /// Days that each export of messages repeats of the one before it; 0 writes each message once
     #[arg(long, default_value_t = 3)]
     pub overlap_days: u32,
+}
+
+/// The zone in which sheets are read that name none, as the connectors find it in the environment.
+fn source_zone() -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|zone| !zone.trim().is_empty());
+    set("FANDOM_SOURCE_TZ").or_else(|| set("FANDOM_REPORTING_TZ")).unwrap_or_else(|| "UTC".to_owned())
 }
 
 /// A kind of export.
@@ -146,7 +153,7 @@ impl SampleArgs {
             creators: 3,
             fans: 400,
             messages: 6000,
-            tz: "Europe/Belgrade".to_owned(),
+            tz: source_zone(),
             start: None,
             only: Vec::new(),
             rows_per_file: 200_000,

@@ -146,7 +146,7 @@ impl Up {
             topics::wait(&kafka).await;
         }
         say("topics", if made.is_empty() { "are there".into() } else { format!("made {}", made.join(", ")) });
-        samples::fill(&data, &self.plan.inbox, self.plan.sample).await?;
+        samples::fill(&data, &self.plan.inbox, self.plan.sample, &settings.connectors.source_tz).await?;
 
         let logs = data.join("logs");
         let environment = vec![

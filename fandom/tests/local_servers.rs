@@ -68,9 +68,9 @@ async fn kafka_keeps_records_and_port_through_a_kill() {
     let home = dir.path().join("kafka");
     let mut kafka = Kafka::start(&home, &jars().await).await.expect("Kafka starts");
     let settings = settings_of(&kafka);
-    let made = ensure_topics(&settings).await.expect("topics are made");
+    let made = ensure_topics(&settings, &[]).await.expect("topics are made");
     assert!(made.contains(&"fandom.rows".to_owned()), "{made:?}");
-    assert_eq!(ensure_topics(&settings).await.expect("topics are there"), Vec::<String>::new());
+    assert_eq!(ensure_topics(&settings, &[]).await.expect("topics are there"), Vec::<String>::new());
 
     let producer: FutureProducer = settings.client().set("acks", "all").create().expect("a producer");
     for number in 0..20 {

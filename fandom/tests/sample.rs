@@ -18,7 +18,8 @@ use reading::{Record, Table, cents, csv_rows, number, tables};
 
 /// A small agency of the past.
 fn small(out: &Path) -> SampleArgs {
-    SampleArgs { start: Some(date(2026, 10, 21)), messages: 2500, fans: 150, ..SampleArgs::new(out) }
+    let tz = "Europe/Belgrade".to_owned();
+    SampleArgs { start: Some(date(2026, 10, 21)), messages: 2500, fans: 150, tz, ..SampleArgs::new(out) }
 }
 
 fn folder() -> tempfile::TempDir {
@@ -304,7 +305,7 @@ fn number_of(cell: &str) -> Option<i64> {
 fn without_a_first_day_the_sample_ends_now() {
     let out = folder();
     let before = Zoned::now().with_time_zone(jiff::tz::TimeZone::get("Europe/Belgrade").expect("a zone"));
-    let summary = sample(&SampleArgs { messages: 2500, fans: 150, ..SampleArgs::new(out.path()) });
+    let summary = sample(&SampleArgs { start: None, ..small(out.path()) });
     let latest_day = before.date();
     assert!(summary.last_day <= latest_day && summary.last_day >= latest_day.yesterday().expect("a day"));
     let latest = contents(out.path()).into_values().map(|(_, modified)| modified).max().expect("files");

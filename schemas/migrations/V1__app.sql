@@ -11,7 +11,8 @@ create table app.uploads (
     version         bigint,                      -- the newest version that was begun
     live_version    bigint,                      -- the version whose rows count; none once it is gone
     live_rows       bigint,                      -- how many rows that version has
-    begun           jsonb not null default '[]', -- versions begun since, each {"version", "ordinals"}: rows to take off the log
+    begun           jsonb not null default '[]', -- versions begun since, each {"version", "ordinals": how many rows it may have on
+                                                 -- the log, "sealed": whether its manifest may be there too}
     size_bytes      bigint,
     modified_at     timestamptz,
     exported_at     timestamptz,

@@ -16,9 +16,12 @@ const DONE: &str = "inbox-made";
 
 /// Makes the inbox. At the first start on this data directory, if `wanted`, fills it with samples unless it holds files.
 ///
+/// The invented agency lives in `zone` (IANA), that of the source: some of its sheets name no zone, and read in another one
+/// their messages would be hours away from their sales, or yet to come.
+///
 /// # Errors
 /// When the inbox or a sample cannot be written.
-pub async fn fill(data: &Path, inbox: &Path, wanted: bool) -> anyhow::Result<()> {
+pub async fn fill(data: &Path, inbox: &Path, wanted: bool, zone: &str) -> anyhow::Result<()> {
     // What is exported holds private conversations: a folder that is made here is its owner's alone.
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -31,8 +34,8 @@ pub async fn fill(data: &Path, inbox: &Path, wanted: bool) -> anyhow::Result<()>
     }
     if wanted && (unfinished.exists() || is_empty(inbox)?) {
         say("samples", "writing workbooks of an invented agency".into());
-        let target = inbox.to_owned();
-        let moved = tokio::task::spawn_blocking(move || write(&unfinished, &target)).await?;
+        let (target, zone) = (inbox.to_owned(), zone.to_owned());
+        let moved = tokio::task::spawn_blocking(move || write(&unfinished, &target, zone)).await?;
         let (files, rows) = moved.context("could not write the samples")?;
         say("samples", format!("{files} files with {rows} rows in {}", inbox.display()));
     }
@@ -44,11 +47,11 @@ fn is_empty(dir: &Path) -> anyhow::Result<bool> {
 }
 
 /// Writes the samples and moves them into the inbox; returns how many files and rows there are.
-fn write(unfinished: &Path, inbox: &Path) -> anyhow::Result<(usize, u64)> {
+fn write(unfinished: &Path, inbox: &Path, zone: String) -> anyhow::Result<(usize, u64)> {
     if unfinished.exists() {
         std::fs::remove_dir_all(unfinished)?;
     }
-    let summary = sample::write(&SampleArgs::new(unfinished))?;
+    let summary = sample::write(&SampleArgs { tz: zone, ..SampleArgs::new(unfinished) })?;
     for file in &summary.files {
         let place = inbox.join(file.path.strip_prefix(unfinished)?);
         if let Some(folder) = place.parent() {
@@ -72,7 +75,7 @@ mod tests {
         // A start was killed while it wrote samples.
         std::fs::create_dir_all(inbox.join(UNFINISHED)).expect("a directory");
         std::fs::write(inbox.join(UNFINISHED).join("half.xlsx"), "half").expect("a file");
-        fill(&data, &inbox, true).await.expect("samples");
+        fill(&data, &inbox, true, "America/New_York").await.expect("samples");
         let files =
             || std::fs::read_dir(&inbox).expect("the inbox").flatten().map(|entry| entry.path()).collect::<Vec<_>>();
         assert!(files().len() > 3, "{:?}", files());
@@ -81,13 +84,13 @@ mod tests {
         for file in files() {
             std::fs::remove_file(file).expect("a file is removed");
         }
-        fill(&data, &inbox, true).await.expect("nothing to do");
+        fill(&data, &inbox, true, "America/New_York").await.expect("nothing to do");
         assert!(is_empty(&inbox).expect("the inbox"), "what a user removed does not come back");
 
         let (data, inbox) = (dir.path().join("data 2"), dir.path().join("inbox 2"));
         std::fs::create_dir(&data).and_then(|()| std::fs::create_dir(&inbox)).expect("directories");
         std::fs::write(inbox.join("mine.csv"), "mine").expect("a file");
-        fill(&data, &inbox, true).await.expect("nothing to do");
+        fill(&data, &inbox, true, "America/New_York").await.expect("nothing to do");
         assert_eq!(std::fs::read_dir(&inbox).expect("the inbox").count(), 1, "a user's folder is left alone");
     }
 }
