@@ -10,5 +10,7 @@ mod cells;
 mod collected;
 #[path = "workbook/formats.rs"]
 mod formats;
+#[path = "workbook/limits.rs"]
+mod limits;
 #[path = "workbook/made.rs"]
 mod made;

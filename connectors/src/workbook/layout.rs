@@ -5,16 +5,18 @@
 //! `Response time`. A date's or time's header may end with a zone. A row belongs to the kind of which it has all needed columns
 //! and, among those, the most.
 
+mod header;
+mod zone;
+
 use std::collections::HashSet;
 
-use fandom_schemas::identity;
 use fandom_schemas::rows::{Basis, Kind};
-use jiff::tz::{Offset, TimeZone};
 
-use super::columns::{self, Column, Role};
+use super::columns::{self, Role};
 use super::row::{Cell, Row};
 use super::value::dates::DayMonth;
-use super::value::names;
+use header::{Header, Match, closeness, is_date_form};
+pub(crate) use zone::HeaderZone;
 
 /// Where a column is that the sheet has not.
 const NOWHERE: u32 = u32::MAX;
@@ -24,17 +26,6 @@ const LONGEST_HEADER: usize = 200;
 
 /// Headers further to the right than this are not looked for.
 const WIDEST: u32 = 1_000;
-
-/// The zone that a sheet's headers name.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum HeaderZone {
-    /// None.
-    Unnamed,
-    /// This one.
-    Known(TimeZone),
-    /// One that does not exist, or two that differ: as written.
-    Unknown(String),
-}
 
 /// A money column of a creator's day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,20 +91,11 @@ pub(crate) enum Verdict {
     Other,
 }
 
-/// A header cell in the forms in which it is compared.
-struct Header {
-    at: u32,
-    shown: String,
-    folded: String,
-    without_unit: Option<(String, String)>,
-    without_zone: Option<(String, String)>,
-}
-
 /// Looks whether a row is a header row.
 pub(crate) fn examine(row: &Row) -> Verdict {
     let headers: Vec<Header> = (0..row.width().min(WIDEST))
         .filter_map(|at| match row.get(at) {
-            Cell::Text(text) if text.len() <= LONGEST_HEADER => Some(header(at, text)),
+            Cell::Text(text) if text.len() <= LONGEST_HEADER => Some(Header::new(at, text)),
             _ => None,
         })
         .filter(|header| !header.folded.is_empty())
@@ -157,45 +139,6 @@ fn lacking(layout: &Layout) -> Option<&'static str> {
     }
 }
 
-fn header(at: u32, text: &str) -> Header {
-    let shown = names::squeezed(text).into_owned();
-    let folded = identity::fold(&shown).into_owned();
-    let without_unit = names::last_parentheses(&folded)
-        .map(|(name, unit)| (name.trim().to_owned(), unit.trim().to_owned()))
-        .filter(|(name, _)| !name.is_empty());
-    let without_zone = match names::last_parentheses(&shown) {
-        Some((name, unit)) => Some((name, unit.trim()))
-            .filter(|(_, unit)| unit.contains('/') && !is_date_form(unit) || zone(unit).is_some()),
-        None => shown.rsplit_once(' ').filter(|(_, tail)| is_like_a_zone(tail)),
-    };
-    let without_zone = without_zone.map(|(name, zone)| (identity::fold(name.trim()).into_owned(), zone.to_owned()));
-    Header { at, shown, folded, without_unit, without_zone }
-}
-
-/// How closely a header names a column; the least is the closest.
-fn closeness(column: &Column, folded: &str, header: &Header) -> Option<(usize, Match)> {
-    let is = |text: &str| {
-        if text == folded { Some(0) } else { column.also.iter().position(|other| *other == text).map(|at| at + 1) }
-    };
-    if let Some(rank) = is(&header.folded) {
-        return Some((rank, Match::Plain));
-    }
-    if column.role == Role::NeededWithZone
-        && let Some((name, zone)) = &header.without_zone
-        && let Some(rank) = is(name)
-    {
-        return Some((rank, Match::Zone(zone.clone())));
-    }
-    let (name, unit) = header.without_unit.as_ref()?;
-    Some((is(name)?, Match::Unit(unit.clone())))
-}
-
-enum Match {
-    Plain,
-    Zone(String),
-    Unit(String),
-}
-
 /// Finds the columns of a kind; how many headers it knows.
 fn lay_out(kind: Kind, headers: &[Header]) -> (Layout, usize) {
     let columns = columns::of(kind);
@@ -233,7 +176,7 @@ fn lay_out(kind: Kind, headers: &[Header]) -> (Layout, usize) {
         layout.shown[index] = Some(header.shown.clone());
         match how {
             Match::Plain => {}
-            Match::Zone(name) => layout.zone = joined_zone(&layout.zone, &name),
+            Match::Zone(name) => layout.zone = layout.zone.and(&name),
             Match::Unit(unit) => {
                 if is_date_form(&unit) && unit.starts_with('d') {
                     layout.order = DayMonth::DayFirst;
@@ -275,48 +218,6 @@ fn money_columns(layout: &mut Layout, headers: &[Header], taken: &mut HashSet<u3
             layout.money.push(MoneyColumn { at: header.at, basis, figure });
         }
     }
-}
-
-/// Whether the end of a header can only be meant as a zone: `Europe/Belgrade`, `UTC`, `GMT+2`, and also what looks like one and is
-/// none, since a zone that is passed over would make every instant wrong.
-fn is_like_a_zone(tail: &str) -> bool {
-    let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+' | ':');
-    let shaped = tail.contains('/')
-        || tail.len() >= 3 && tail.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || "+-:".contains(c));
-    tail.chars().all(letters) && tail.starts_with(|c: char| c.is_ascii_alphabetic()) && shaped && !is_date_form(tail)
-}
-
-/// Whether a unit is the form of a date, such as `MM/DD/YYYY`.
-fn is_date_form(unit: &str) -> bool {
-    unit.chars().all(|c| matches!(c.to_ascii_lowercase(), 'd' | 'm' | 'y' | '/' | '-' | '.' | ' ')) && unit.len() >= 6
-}
-
-fn joined_zone(so_far: &HeaderZone, name: &str) -> HeaderZone {
-    match (so_far, zone(name)) {
-        (HeaderZone::Unnamed, Some(zone)) => HeaderZone::Known(zone),
-        (HeaderZone::Known(known), Some(zone)) if *known == zone => HeaderZone::Known(zone),
-        (HeaderZone::Unknown(other), _) => HeaderZone::Unknown(other.clone()),
-        _ => HeaderZone::Unknown(name.to_owned()),
-    }
-}
-
-/// The zone of that name: IANA's, or an offset such as `UTC+2` or `GMT-05:30`.
-fn zone(name: &str) -> Option<TimeZone> {
-    let offset = ["UTC", "GMT"].iter().find_map(|start| name.strip_prefix(start)).filter(|rest| !rest.is_empty());
-    let Some(offset) = offset else {
-        return TimeZone::get(name).ok();
-    };
-    let (sign, rest) = match offset.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, offset.strip_prefix('+')?),
-    };
-    let (hours, minutes) = rest.split_once(':').unwrap_or((rest, "0"));
-    let number = |text: &str, most: i32| {
-        let digits = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| text.parse::<i32>().ok()).flatten().filter(|n| *n <= most)
-    };
-    let seconds = sign * (number(hours, 14)? * 3600 + number(minutes, 59)? * 60);
-    Some(TimeZone::fixed(Offset::from_seconds(seconds).ok()?))
 }
 
 #[cfg(test)]
@@ -381,31 +282,6 @@ mod tests {
         assert_eq!(layout.unit(columns::chatter_day::AVG_RESPONSE), Some("minutes"));
         let layout = super::tests::layout(&["Chatter Name", "Date (DD/MM/YYYY)", "PPVs sent"]);
         assert_eq!(layout.order, DayMonth::DayFirst);
-    }
-
-    #[test]
-    fn a_zone_in_the_header_is_never_passed_over() {
-        let zone_of = |header: &str| layout(&[header, "Creator", "Gross revenue", "Net revenue"]).zone;
-        for header in
-            ["Date & time Africa/Monrovia", "date  &  time   Africa/Monrovia", "Date & time (Africa/Monrovia)"]
-        {
-            assert_eq!(
-                zone_of(header),
-                HeaderZone::Known(TimeZone::get("Africa/Monrovia").expect("bundled")),
-                "{header}"
-            );
-        }
-        assert_eq!(zone_of("Date & time"), HeaderZone::Unnamed);
-        assert_eq!(zone_of("Date & time UTC+2"), HeaderZone::Known(TimeZone::fixed(jiff::tz::offset(2))));
-        for header in ["Date & time Europe/Atlantis", "Date & time (Mars/Base)", "Date & time XYZT"] {
-            assert!(matches!(zone_of(header), HeaderZone::Unknown(_)), "{header}");
-        }
-    }
-
-    #[test]
-    fn zones_that_differ_are_no_zone() {
-        let layout = layout(&["Sent date Europe/Riga", "Sent time Asia/Tokyo", "Creator", "Sent to"]);
-        assert!(matches!(layout.zone, HeaderZone::Unknown(_)));
     }
 
     #[test]

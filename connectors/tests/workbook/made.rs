@@ -33,6 +33,9 @@ const RELATIONS: &[u8] = br#"<?xml version="1.0"?><Relationships><Relationship I
 const STYLES: &[u8] = br#"<styleSheet><numFmts><numFmt numFmtId="164" formatCode="yyyy\-mm\-dd"/></numFmts>
 <cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs><xf numFmtId="0"/><xf numFmtId="164"/></cellXfs></styleSheet>"#;
 
+/// The header row of an agency's own template, as a row of `.xlsx`.
+pub const TEMPLATE: &str = r#"<row r="1"><c t="inlineStr"><is><t>Chatter Name</t></is></c><c t="inlineStr"><is><t>Date</t></is></c><c t="inlineStr"><is><t>Messages Sent</t></is></c></row>"#;
+
 /// A workbook of one sheet with this XML between `<sheetData>` and its end, and these shared strings.
 pub fn xlsx(sheet_name: &str, rows: &str, shared: &str) -> Vec<u8> {
     let workbook = format!(
