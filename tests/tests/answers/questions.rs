@@ -114,7 +114,7 @@ fn fans(condition: &str, order: &str) -> String {
         "'platform', n.platform, 'username', n.username, 'nickname', n.nickname".to_owned(),
         columns(
             "messages_received messages_replied ppvs_received ppvs_unlocked ppv_spend_cents sales_net_cents tips_net_cents \
-             spend_cents spend_class purchase_days first_seen last_seen last_purchase r f m segment",
+             spend_cents spend_class purchase_days first_seen last_seen last_purchase r f m segment cluster",
         ),
         ratio("unlock_rate", "g.ppvs_unlocked", "g.ppvs_received"),
         "'r_days', (select day from views.as_of) - g.last_purchase_day".to_owned(),
