@@ -8,7 +8,7 @@
 //! - [`progress`]: what is said on the way.
 //! - [`servers`]: the local servers, and starting them again when they end.
 //! - [`supervisor`]: the parts, each a process of its own, started again when it ends.
-//! - [`topics`]: waits until new topics can be used.
+//! - [`topics`]: waits until topics can be used.
 //! - [`samples`]: fills the inbox at the first start.
 //! - [`readiness`]: whether the API, and what it stands on, answers.
 //! - [`connection`]: where everything is, for other programs.
@@ -142,12 +142,11 @@ impl Up {
         );
         let make = || async { ensure_topics(&kafka, &view_names()).await.with_context(|| unreachable_broker(&kafka)) };
         let made = patiently("Kafka", make).await?;
-        if !made.is_empty() {
-            topics::wait(&kafka).await;
-        }
+        topics::wait(&kafka).await;
         say("topics", if made.is_empty() { "are there".into() } else { format!("made {}", made.join(", ")) });
         samples::fill(&data, &self.plan.inbox, self.plan.sample, &settings.connectors.source_tz).await?;
 
+        let heartbeat = readiness::heartbeat(&postgres).await;
         let logs = data.join("logs");
         let environment = vec![
             ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), kafka.bootstrap_servers.clone()),
@@ -160,7 +159,7 @@ impl Up {
             let patience = Duration::from_millis(patience);
             self.parts.push(Supervisor::start(name, environment.clone(), &logs, patience)?);
         }
-        readiness::wait(self.plan.port, &postgres, &self.parts).await;
+        readiness::wait(self.plan.port, &postgres, &self.parts, heartbeat).await;
 
         let api = format!("http://127.0.0.1:{}", self.plan.port);
         let inbox = self.plan.inbox.clone();
@@ -208,7 +207,7 @@ impl Up {
 /// Makes the data directory and those in it. Only its owner reads it; started by root, others may pass through it, since
 /// PostgreSQL runs as another user.
 fn make_data_dir(data: &Path) -> anyhow::Result<()> {
-    let cannot = || format!("could not make {}", data.display());
+    let cannot = || format!("could not use {} (--data takes another directory)", data.display());
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(cannot)?;
     if rustix::process::geteuid().is_root() {
         let mode = std::fs::metadata(data).with_context(cannot)?.permissions().mode();

@@ -105,6 +105,12 @@ fn wait_until_gone(dir: &Path, patience: Duration) {
     }
 }
 
+/// How often the dataflow has said that the views are live.
+fn times_live(data: &Path) -> usize {
+    let log = std::fs::read_to_string(data.join("logs/dataflow.log")).expect("the dataflow has a log");
+    log.matches("views are live").count()
+}
+
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -134,11 +140,13 @@ async fn everything_starts_stops_and_comes_back() {
     assert!(answers_ok(port, "/api/v1/ready").await);
 
     // Killed from outside, with everything it started: no process stays, and the next start finds all as it was.
+    assert_eq!(times_live(&data), 1);
     first.signal(Signal::KILL);
     wait_until_gone(&data, Duration::from_secs(10));
     let mut third = up(&data, &[]);
     third.ready();
     assert_eq!(Connection::read(&data).expect("it says where everything is"), connection);
+    assert_eq!(times_live(&data), 2, "it is not ready because of what the run before left in the tables");
 
     // A part and a server that are killed come back.
     let java = processes_of(&data)

@@ -1,6 +1,6 @@
 //! Whether the API, and what it stands on, answers.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fandom_services::postgres::PostgresSettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,13 +12,24 @@ use super::supervisor::Supervisor;
 /// How often it is looked at, and said if it has changed, what is being waited for.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
-/// Waits until every part runs and the API says that it is ready, telling now and then how far that is.
-pub async fn wait(port: u16, postgres: &PostgresSettings, parts: &[Supervisor]) {
+/// When the dataflow was last heard of; `None` if never, or if Postgres does not say.
+pub async fn heartbeat(postgres: &PostgresSettings) -> Option<SystemTime> {
+    let ask = async {
+        let client = postgres.connect().await.ok()?;
+        client.query_opt("select heartbeat_at from views.status", &[]).await.ok()??.get(0)
+    };
+    tokio::time::timeout(Duration::from_secs(2), ask).await.ok().flatten()
+}
+
+/// Waits until every part runs and the API says that it is ready, telling now and then how far that is. A heartbeat of
+/// `before` is that of an earlier run: a dataflow that was killed just now still looks alive.
+pub async fn wait(port: u16, postgres: &PostgresSettings, parts: &[Supervisor], before: Option<SystemTime>) {
     say("parts", "waiting until every part answers".into());
-    let (mut looked, mut said) = (Instant::now(), String::new());
+    let (mut looked, mut said, mut beats) = (Instant::now(), String::new(), false);
     loop {
         let missing: Vec<_> = parts.iter().filter(|part| part.pid().is_none()).map(Supervisor::name).collect();
-        if missing.is_empty() && answers_ok(port, "/api/v1/ready").await {
+        beats = beats || heartbeat(postgres).await > before;
+        if missing.is_empty() && beats && answers_ok(port, "/api/v1/ready").await {
             return;
         }
         if looked.elapsed() > LOOK_EVERY {

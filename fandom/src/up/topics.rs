@@ -1,4 +1,4 @@
-//! Waits until new topics can be used.
+//! Waits until topics can be used.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use rdkafka::client::DefaultClientContext;
 /// What cannot be used by then is left to the parts, which wait for it themselves.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Waits until every partition of every topic has a leader that answers. A broker confirms that it has made a topic a
-/// little earlier, and the parts would begin with warnings.
+/// Waits until every partition of every topic has a leader that answers. A broker answers, and confirms that it has made a
+/// topic, a little earlier, and the parts would begin with warnings.
 pub async fn wait(kafka: &KafkaSettings) {
     let kafka = kafka.clone();
     let asking = move || {
