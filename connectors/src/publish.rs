@@ -48,7 +48,7 @@ use crate::uploads::{StoreError, Upload, Uploads};
 use crate::workbook::{self, Fault, ReadOptions, ReadSummary};
 
 /// Raised whenever the reader reads something differently than before: every file is then read again.
-const READER: u32 = 1;
+const READER: u32 = 2;
 
 /// Brings files of one source onto the log, over one session.
 pub(crate) struct Publisher {

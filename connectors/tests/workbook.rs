@@ -14,3 +14,5 @@ mod formats;
 mod limits;
 #[path = "workbook/made.rs"]
 mod made;
+#[path = "workbook/xls.rs"]
+mod xls;

@@ -302,6 +302,56 @@ fn a_row_up_to_its_limits_stays_within_the_bound() {
     scale.within("a row of .ods", shared_free.ods, "a.ods", &ods);
 }
 
+#[test]
+fn an_xls_made_to_hurt_stays_within_the_bound() {
+    let scale = Scale::new();
+    let limits = Limits::default();
+    let bound = limits.most_memory().xls;
+    let book = |before: &[(u16, &[u8])], cells: &[(u16, Vec<u8>)]| {
+        let cells: Vec<(u16, &[u8])> = cells.iter().map(|(number, data)| (*number, data.as_slice())).collect();
+        made::ole("Workbook", &made::biff(before, &cells))
+    };
+    // Cells that all name one long text.
+    let long = [&[0; 8][..], &60_000u16.to_le_bytes(), &[0], &[b'x'; 60_000]].concat();
+    let named = |row: u16| (0x00fd, [&row.to_le_bytes()[..], &[0; 8]].concat());
+    let cells: Vec<_> = (0..50_000).map(named).collect();
+    let file = book(&[(0x00fc, &long)], &cells);
+    assert_eq!(scale.within("one text in many cells", MIB, "a.xls", &file).error, "");
+
+    // As many cells as fit into the file, the last row first.
+    let row = |row: u16| {
+        let numbers = [0, 0, 6, 0, 0, 0].repeat(256);
+        (0x00bd, [&row.to_le_bytes()[..], &[0, 0], &numbers, &255u16.to_le_bytes()].concat())
+    };
+    let count = (limits.max_xls_bytes - 2 * MIB) / 1546;
+    let cells: Vec<_> = (0..count).map(|number| row(u16::MAX - (number % 60_000) as u16)).collect();
+    let file = book(&[], &cells);
+    let cost = scale.within("cells in no order", bound, "a.xls", &file);
+    assert_eq!(cost.error, "");
+    assert!(scale.taken(&cost) > limits.max_xls_bytes, "{cost:?}: the file alone is longer, so this measures nothing");
+
+    // A container whose chains are all the same: the directory, the small sectors and their table.
+    let mut knotted = file;
+    // The directory is the first sector; its second entry says where the stream begins.
+    let stream = &knotted[4096 + 128 + 116..][..4];
+    let stream: [u8; 4] = stream.try_into().expect("four bytes");
+    for at in [48, 60] {
+        knotted[at..at + 4].copy_from_slice(&stream);
+    }
+    knotted[64] = 1;
+    assert_ne!(scale.within("a knotted container", bound, "a.xls", &knotted).error, "");
+
+    // As many shared texts as there may be, and one more, each of no character.
+    for (count, refused) in [(limits.max_shared_strings, false), (limits.max_shared_strings + 1, true)] {
+        let texts = vec![0u8; usize::try_from(count).expect("it fits") * 3];
+        let first = [&[0; 8][..], &texts[..30_000]].concat();
+        let mut before: Vec<(u16, &[u8])> = vec![(0x00fc, &first)];
+        before.extend(texts[30_000..].chunks(60_000).map(|texts| (0x003c, texts)));
+        let cost = scale.within("shared texts", bound, "a.xls", &book(&before, &[]));
+        assert_eq!(cost.error.contains("FANDOM_MAX_SHARED_STRINGS"), refused, "{}", cost.error);
+    }
+}
+
 const HEADERS: [&str; 12] = [
     "Sender",
     "Creator",

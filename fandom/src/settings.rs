@@ -64,7 +64,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_DEFAULT_PLATFORM", "OF", "platform of a creator whose name gives none"),
     setting("FANDOM_POLL_MS", "1000", "milliseconds between two looks at the folder"),
     setting("FANDOM_SETTLE_MS", "200", "milliseconds for which a file must not change before it is read"),
-    setting("FANDOM_FILES_AT_ONCE", "2", "files read and published at the same time"),
+    setting(
+        "FANDOM_FILES_AT_ONCE",
+        "2",
+        "files read and published at the same time; one takes up to 700 MiB of memory, a usual one some 10 MiB",
+    ),
     setting(
         "FANDOM_MAX_FILE_BYTES",
         "536870912",
@@ -89,7 +93,6 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_MAX_STRING_CHARS", "200000", "most characters of a cell"),
     setting("FANDOM_MAX_ROW_BYTES", "8388608", "most bytes of a row (8 MiB)"),
     setting("FANDOM_MAX_XLS_BYTES", "134217728", "most bytes of an .xls file (128 MiB)"),
-    setting("FANDOM_MAX_XLS_CELLS", "6000000", "most cells that the sheets of an .xls file span"),
     setting("FANDOM_EPOCH_MS", "2", "least milliseconds between two commits of the views"),
     setting("FANDOM_VIEW_TOPICS", "yes", "whether changes of the views are written to the topics fandom.views.*"),
     setting("FANDOM_MAX_ROWS_IN_FLIGHT", "400000", "most rows read from Kafka whose effect is not yet in Postgres"),

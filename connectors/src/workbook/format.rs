@@ -1,5 +1,6 @@
 //! The formats, told apart by their first bytes, whatever the file is called.
 
+mod biff;
 mod csv;
 mod ods;
 mod ole;

@@ -11,11 +11,11 @@
 //!   buffers that double; and 16 bytes for each of [`Limits::max_columns`];
 //! - a zip's directory, as it is on the disk and as it is understood: 4 KiB for each of [`Limits::max_zip_entries`];
 //! - styles, relations and the list of sheets: 32 MiB;
-//! - of an `.xls`, which the format's reader holds as a whole: [`Limits::max_xls_bytes`] three times over, and 64 bytes for each
-//!   cell of the rectangles that its sheets span, of which there may be [`Limits::max_xls_cells`].
+//! - of an `.xls`, which is no stream: [`Limits::max_xls_bytes`] four times over (the file, what its container holds, and where the
+//!   cells are of a sheet that is not in the order of its rows), and 4 bytes for each of [`Limits::max_shared_strings`].
 //!
 //! [`Limits::most_memory`] adds it up: with the defaults 670 MiB for `.xlsx` and `.xlsb`, 100 MiB for `.ods`, 50 MiB for `.csv`
-//! and 800 MiB for `.xls`. A usual export of 100,000 rows takes a tenth of it.
+//! and 600 MiB for `.xls`. A usual export of 100,000 rows takes a tenth of it.
 
 /// What a file may cost at most. A file beyond one of them is refused as a whole, with the limit's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,6 @@ pub struct Limits {
     pub max_row_bytes: u64,
     /// Bytes of an `.xls` file.
     pub max_xls_bytes: u64,
-    /// Cells of the rectangles that the sheets of an `.xls` file span, blank ones too.
-    pub max_xls_cells: u64,
 }
 
 /// The most memory that one read takes, in bytes, by the format of the file.
@@ -69,7 +67,7 @@ impl Limits {
         let row = sum(&[times(6, self.max_row_bytes), times(16, self.max_columns)]);
         let zip = sum(&[times(4 << 10, self.max_zip_entries), 32 << 20]);
         let shared = sum(&[times(2, self.max_shared_string_bytes), times(8, self.max_shared_strings)]);
-        let xls = sum(&[times(3, self.max_xls_bytes), times(64, self.max_xls_cells)]);
+        let xls = sum(&[times(4, self.max_xls_bytes), times(4, self.max_shared_strings)]);
         MostMemory { xlsx: sum(&[row, zip, shared]), ods: sum(&[row, zip]), csv: row, xls: sum(&[row, xls]) }
     }
 }
@@ -89,7 +87,6 @@ impl Default for Limits {
             max_string_chars: 200_000,
             max_row_bytes: 8 << 20,
             max_xls_bytes: 128 << 20,
-            max_xls_cells: 6_000_000,
         }
     }
 }

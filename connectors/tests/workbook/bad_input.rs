@@ -69,7 +69,7 @@ fn workbooks_with_a_password() {
 }
 
 #[test]
-fn a_parser_that_panics_fails_its_file_only() {
+fn a_broken_xls_fails_its_file_only() {
     // The name of the sheet is cut off.
     let mut stream = made::biff(&[], &[]);
     let listed = stream.windows(4).position(|bytes| bytes == [0x85, 0, 11, 0]).expect("the list of sheets");

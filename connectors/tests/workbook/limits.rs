@@ -86,18 +86,19 @@ fn cells_that_lie_far_apart_in_an_xls() {
         data.extend(1.5f64.to_le_bytes());
         data
     };
-    let near = made::biff(&[], &[(0x0203, &number(0, 0)), (0x0203, &number(9, 9))]);
-    assert_eq!(bytes("a.xls", &made::ole("Workbook", &near)).0.len(), 1);
-    let far = made::biff(&[], &[(0x0203, &number(0, 0)), (0x0203, &number(65_535, 255))]);
-    assert_eq!(too_large(&refused("a.xls", &made::ole("Workbook", &far))), "FANDOM_MAX_XLS_CELLS");
-    // A sheet that only says it is that large.
+    // A sheet that says that it is larger than any, of cells in its corners.
     let mut claim = Vec::new();
     for end in [0u32, 0xffff_ffff] {
         claim.extend(end.to_le_bytes());
     }
     claim.extend([0, 0, 0xff, 0xff, 0, 0]);
-    let claimed = made::biff(&[], &[(0x0200, &claim)]);
-    assert_eq!(too_large(&refused("a.xls", &made::ole("Workbook", &claimed))), "FANDOM_MAX_XLS_CELLS");
+    let corners = [(65_535, 255), (0, 0), (0, 16_383)].map(|(row, column)| number(row, column));
+    let records: Vec<(u16, &[u8])> =
+        [(0x0200, &claim[..])].into_iter().chain(corners.iter().map(|cell| (0x0203, &cell[..]))).collect();
+    let (sheets, _) = bytes("a.xls", &made::ole("Workbook", &made::biff(&[], &records)));
+    assert_eq!((sheets.len(), sheets[0].kind), (1, None));
+    let beyond = made::biff(&[], &[(0x0203, &number(0, 16_384))]);
+    assert_eq!(too_large(&refused("a.xls", &made::ole("Workbook", &beyond))), "FANDOM_MAX_COLUMNS");
 }
 
 #[test]

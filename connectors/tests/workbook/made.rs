@@ -227,16 +227,18 @@ pub fn ods(rows: &str) -> Vec<u8> {
 
 /// An OLE container with one stream of that name, filled up to a size at which it stands in sectors of its own.
 pub fn ole(stream_name: &str, content: &[u8]) -> Vec<u8> {
-    const SECTOR: usize = 512;
+    // The header lists 109 sectors of the allocation table: of small sectors that is enough for some megabytes.
+    let (version, shift): (u8, u8) = if content.len() > 6 << 20 { (4, 12) } else { (3, 9) };
+    let sector = 1usize << shift;
     let mut content = content.to_vec();
-    content.resize(content.len().max(4096).next_multiple_of(SECTOR), 0);
-    let sectors = content.len() / SECTOR;
+    content.resize(content.len().max(4096).next_multiple_of(sector), 0);
+    let sectors = content.len() / sector;
     // Sector 0 is the directory, then come as many of the allocation table as it takes, then the stream.
-    let tables = (sectors + 1).div_ceil(127);
-    let mut header = vec![0; SECTOR];
+    let tables = (sectors + 1).div_ceil(sector / 4 - 1);
+    let mut header = vec![0; sector];
     let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1");
-    put(24, &[0x3e, 0, 3, 0, 0xfe, 0xff, 9, 0, 6, 0]);
+    put(24, &[0x3e, 0, version, 0, 0xfe, 0xff, shift, 0, 6, 0]);
     put(44, &(tables as u32).to_le_bytes());
     put(48, &0u32.to_le_bytes());
     put(56, &4096u32.to_le_bytes());
@@ -252,7 +254,7 @@ pub fn ole(stream_name: &str, content: &[u8]) -> Vec<u8> {
     let first = table.len();
     table.extend((first + 1..first + sectors).map(|next| next as u32));
     table.push(0xffff_fffe);
-    table.resize(tables * 128, u32::MAX);
+    table.resize(tables * (sector / 4), u32::MAX);
 
     let entry = |name: &str, kind: u8, first: u32, length: usize, child: u32| {
         let mut entry = vec![0; 128];
@@ -271,7 +273,7 @@ pub fn ole(stream_name: &str, content: &[u8]) -> Vec<u8> {
     let mut out = header;
     let mut directory = entry("Root Entry", 5, 0xffff_fffe, 0, 1);
     directory.extend(entry(stream_name, 2, first as u32, content.len(), u32::MAX));
-    directory.resize(SECTOR, 0);
+    directory.resize(sector, 0);
     out.extend(directory);
     out.extend(table.iter().flat_map(|word| word.to_le_bytes()));
     out.extend(content);

@@ -1,5 +1,7 @@
 //! The container of `.xls`, and of Office files that are protected by a password: directories and streams in chained sectors
-//! (MS-CFB). Read only as far as is needed to look inside before a parser does.
+//! (MS-CFB). A sector is part of one chain, so all chains together are no longer than the file, however they are knotted.
+
+use std::cell::Cell;
 
 use super::super::ReadError;
 
@@ -14,6 +16,8 @@ pub(super) struct Ole<'b> {
     mini_stream: Vec<u8>,
     mini_cutoff: u64,
     directory: Vec<DirectoryEntry>,
+    /// Sectors that were not read yet.
+    left: Cell<usize>,
 }
 
 struct DirectoryEntry {
@@ -37,25 +41,29 @@ impl<'b> Ole<'b> {
             mini_stream: Vec::new(),
             mini_cutoff: u64::from(u32_at(bytes, 56).ok_or_else(broken)?),
             directory: Vec::new(),
+            left: Cell::new(bytes.len() / sector + 1),
         };
         ole.fat = ole.allocation_table()?;
         let directory = ole.chain(u32_at(bytes, 48).ok_or_else(broken)?)?;
         ole.directory = directory.chunks_exact(128).filter_map(directory_entry).collect();
-        let mini_fat = ole.chain(u32_at(bytes, 60).ok_or_else(broken)?)?;
-        ole.mini_fat = words(&mini_fat);
-        let root = ole.directory.first().map_or(FREE_OR_END, |root| root.first);
-        ole.mini_stream = ole.chain(root)?;
+        // Where there are none, some programs still name a first sector.
+        if u32_at(bytes, 64).ok_or_else(broken)? > 0 {
+            ole.mini_fat = words(&ole.chain(u32_at(bytes, 60).ok_or_else(broken)?)?);
+        }
+        if let Some(root) = ole.directory.first().filter(|root| root.length > 0) {
+            ole.mini_stream = ole.chain(root.first)?;
+        }
         Ok(ole)
     }
 
     /// Whether there is a stream or folder of that name.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.directory.iter().any(|entry| entry.name == name)
+        self.directory.iter().any(|entry| entry.name.eq_ignore_ascii_case(name))
     }
 
     /// The bytes of a stream.
     pub(super) fn stream(&self, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
-        let Some(entry) = self.directory.iter().find(|entry| entry.name == name) else {
+        let Some(entry) = self.directory.iter().find(|entry| entry.name.eq_ignore_ascii_case(name)) else {
             return Ok(None);
         };
         let mut content =
@@ -87,20 +95,28 @@ impl<'b> Ole<'b> {
     fn sector_at(&self, number: u32) -> Result<&'b [u8], ReadError> {
         let start =
             (number as usize).checked_add(1).and_then(|place| place.checked_mul(self.sector)).ok_or_else(broken)?;
-        let end = (start + self.sector).min(self.bytes.len());
-        self.bytes.get(start..end).filter(|sector| !sector.is_empty()).ok_or_else(broken)
+        let end = start.saturating_add(self.sector).min(self.bytes.len());
+        let sector = self.bytes.get(start..end).filter(|sector| !sector.is_empty()).ok_or_else(broken)?;
+        self.left.set(self.left.get().checked_sub(1).ok_or_else(broken)?);
+        Ok(sector)
     }
 
-    /// The sectors of a chain, one after the other. A chain cannot be longer than the file.
+    /// The sectors of a chain, one after the other.
     fn chain(&self, first: u32) -> Result<Vec<u8>, ReadError> {
-        let mut content = Vec::new();
-        let mut next = first;
+        let follow = |next: u32| self.fat.get(next as usize).copied().ok_or_else(broken);
+        let (mut next, mut sectors) = (first, 0);
         while next < FREE_OR_END {
-            if content.len() > self.bytes.len() {
+            sectors += 1;
+            if sectors > self.left.get() {
                 return Err(broken());
             }
+            next = follow(next)?;
+        }
+        let mut content = Vec::with_capacity(sectors * self.sector);
+        next = first;
+        while next < FREE_OR_END {
             content.extend_from_slice(self.sector_at(next)?);
-            next = *self.fat.get(next as usize).ok_or_else(broken)?;
+            next = follow(next)?;
         }
         Ok(content)
     }

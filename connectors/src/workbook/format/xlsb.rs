@@ -222,14 +222,14 @@ fn cells<R: BufRead>(
 }
 
 /// A number in 30 bits: an integer or the upper half of a binary fraction, perhaps in hundredths.
-fn of_rk(rk: u32) -> f64 {
+pub(super) fn of_rk(rk: u32) -> f64 {
     let value =
         if rk & 2 == 2 { f64::from(rk.cast_signed() >> 2) } else { f64::from_bits(u64::from(rk & 0xffff_fffc) << 32) };
     if rk & 1 == 1 { value / 100.0 } else { value }
 }
 
 /// The name of an error by its number.
-fn error_name(code: u8) -> &'static str {
+pub(super) fn error_name(code: u8) -> &'static str {
     match code {
         0x00 => "#NULL!",
         0x07 => "#DIV/0!",
