@@ -110,7 +110,7 @@ pub fn run(
         let Some(progress) = wait_for_database(&stop, look)? else { return Ok(()) };
         (None, progress)
     };
-    let Some(ends) = wait_for_ends(&kafka, &stop)? else { return Ok(()) };
+    let Some(ends) = wait_for_ends(&kafka, &stop)?.filter(|_| !stop.is_cancelled()) else { return Ok(()) };
     reader::check_bindings(&ends, &progress.bindings)?;
     ends.iter().for_each(|(partition, end)| status.set_due(*partition, *end));
     tracing::info!(
@@ -126,7 +126,9 @@ pub fn run(
     let mut changelog = None;
     if let Some(writer) = writer.as_mut().filter(|_| settings.view_topics) {
         let (to_topics, to_changelog) = Changelog::new(kafka.clone(), postgres.clone(), &TABLES, Arc::clone(&give_up));
-        let lacking = to_topics.lacks_rows(|view| progress.views.get(view).map_or(0, |stored| stored.rows))?;
+        let filled = progress.views.iter().filter(|(_, stored)| stored.rows > 0);
+        let filled: Vec<&str> = filled.map(|(view, _)| view.as_str()).collect();
+        let lacking = to_topics.lacks_any(&filled)?;
         writer.tell(to_changelog, lacking);
         changelog = Some(to_topics);
     }

@@ -70,7 +70,11 @@ async fn read(client: &Client, query: &str) -> Result<Progress, SinkError> {
     }
     let Json(bindings): Json<Bindings> = row.get(2);
     let Json(views): Json<BTreeMap<String, Stored>> = row.get(3);
-    let published = client.query_one("select epoch from views.published", &[]).await?.get::<_, i64>(0).cast_unsigned();
+    let published = client
+        .query_one("select coalesce(max(epoch), 0) from views.published", &[])
+        .await?
+        .get::<_, i64>(0)
+        .cast_unsigned();
     Ok(Progress { generation: row.get(0), epoch: row.get::<_, i64>(1).cast_unsigned(), bindings, views, published })
 }
 

@@ -23,18 +23,22 @@ pub fn fingerprint(value: &[u8]) -> u64 {
     xxh3_64(value)
 }
 
-/// Whether a topic never held a record.
+/// Whether one of the topics never held a record.
 ///
 /// # Errors
 /// When the broker cannot be asked, or there is no such topic.
-pub fn is_empty(kafka: &KafkaSettings, topic: &str) -> Result<bool, ChangelogError> {
+pub fn any_is_empty(kafka: &KafkaSettings, topics: &[&str]) -> Result<bool, ChangelogError> {
     let consumer = consumer(kafka)?;
-    for partition in partitions(&consumer, topic)? {
-        if consumer.fetch_watermarks(topic, partition, PATIENCE)?.1 > 0 {
-            return Ok(false);
+    for topic in topics {
+        let mut ends = partitions(&consumer, topic)?.into_iter();
+        let used = ends.try_fold(false, |used, partition| {
+            Ok::<_, KafkaError>(used || consumer.fetch_watermarks(topic, partition, PATIENCE)?.1 > 0)
+        })?;
+        if !used {
+            return Ok(true);
         }
     }
-    Ok(true)
+    Ok(false)
 }
 
 /// The keys that a topic holds, with the fingerprints of their values.

@@ -174,21 +174,12 @@ impl Output<i32, Seen, isize, LastSeen> for WithRecency {
         // What a fan was goes before what it is comes.
         updates.sort_by_key(|(_, diff)| *diff);
         let class_changes = updates.iter().any(|(update, _)| matches!(update, Seen::Recency(_)));
-        let touched: Vec<FanKey> = match class_changes {
-            true => {
-                let new = updates.iter().filter_map(|(update, _)| update.fan());
-                let mut keys: Vec<FanKey> = seen.fans.keys().copied().chain(new).collect();
-                keys.sort_unstable();
-                keys.dedup();
-                keys
-            }
-            false => {
-                let mut keys: Vec<FanKey> = updates.iter().filter_map(|(update, _)| update.fan()).collect();
-                keys.sort_unstable();
-                keys.dedup();
-                keys
-            }
-        };
+        let mut touched: Vec<FanKey> = updates.iter().filter_map(|(update, _)| update.fan()).collect();
+        if class_changes {
+            touched.extend(seen.fans.keys());
+        }
+        touched.sort_unstable();
+        touched.dedup();
         let mut tell = |seen: &LastSeen, diff: isize| {
             for key in &touched {
                 let features = seen.fans.get(key).and_then(|features| seen.with_recency(*features));
