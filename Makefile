@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check clean
+.PHONY: help run test soak bench check clean
 
 # A machine that has just got Rust has it here, and not yet in its PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -24,6 +24,14 @@ soak: ## set up, then ten minutes of kills, and twenty times as many random hist
 	cargo build --release --locked -p fandom
 	FANDOM_SOAK=20 cargo test --release --locked -p fandom-dataflows --test exactness
 	cargo test --release --locked -p fandom-tests --test soak -- --ignored --nocapture
+
+bench: ## set up, then measure speed, freshness and memory (bench/README.md)
+	@scripts/setup
+	cargo build --release --locked -p fandom -p fandom-bench
+	target/release/fandom-bench ingest
+	target/release/fandom-bench ingest --rows 5000000 --fans 312500
+	target/release/fandom-bench freshness
+	target/release/fandom-bench freshness --rates 5 --rows-per-file 1 --fans 1000000
 
 check: ## set up, then format, lints, documentation, dependencies
 	@scripts/setup --check

@@ -201,11 +201,12 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the repository")
 }
 
-/// The program under test, which `cargo test --workspace` builds beside the tests.
+/// The program under test, which `cargo test --workspace` builds beside the tests: these stand in `target/<profile>/deps`, a
+/// program that uses the suite in `target/<profile>`.
 fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let profile = test.ancestors().nth(2).expect("a test stands in target/<profile>/deps");
-    let binary = profile.join("fandom");
-    assert!(binary.is_file(), "{} is missing: build it with `cargo build --release -p fandom`", binary.display());
-    binary
+    let own = std::env::current_exe().expect("a program knows its own path");
+    let mut places = own.ancestors().skip(1).take(2).map(|folder| folder.join("fandom"));
+    places
+        .find(|place| place.is_file())
+        .expect("`fandom` stands beside it: build it with `cargo build --release -p fandom`")
 }

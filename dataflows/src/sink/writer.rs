@@ -157,7 +157,9 @@ impl Writer {
                     None => Committed::Changes(epoch, changes),
                 });
             }
-            metrics::histogram!("fandom_sink_commit_seconds").record(began.elapsed().as_secs_f64());
+            let took = began.elapsed();
+            metrics::histogram!("fandom_sink_commit_seconds").record(took.as_secs_f64());
+            tracing::debug!(epoch, rows, duration_ms = took.as_millis() as u64, "committed");
             if whole {
                 tracing::info!(epoch, rows, duration_ms = began.elapsed().as_millis() as u64, "views are live");
                 self.status.set_live();

@@ -25,7 +25,7 @@ const TYPICAL: [(f64, f64, f64, f64, f64, i32); ARCHETYPES] = [
 ];
 
 /// Where the archetypes stand among the features.
-fn prototypes() -> [Point<FEATURES>; ARCHETYPES] {
+pub fn prototypes() -> [Point<FEATURES>; ARCHETYPES] {
     TYPICAL.map(|(spend, messages, purchase_days, unlock_rate, tenure_days, days_since)| {
         Behaviour { spend, messages, purchase_days, unlock_rate, tenure_days }.features(recency(days_since)).point()
     })

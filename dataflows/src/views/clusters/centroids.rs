@@ -6,11 +6,11 @@ use std::sync::Arc;
 use differential_dataflow::difference::{IsZero, Semigroup};
 use serde::{Deserialize, Serialize};
 
-use super::archetypes::{ARCHETYPES, matched};
-use super::features::{Cell, FEATURES, Features};
+use super::archetypes::{matched, prototypes};
+use super::features::{Cell, FEATURES, Features, weighted};
 use crate::engine::combine::combine;
 use crate::engine::keyed::{Output, State, evolve, hashed};
-use crate::engine::kmeans::{Point, kmeans};
+use crate::engine::kmeans::{Weighted, kmeans};
 use crate::engine::measures::measures;
 use crate::views::fan_history::FanKey;
 use crate::views::{Facts, Sources};
@@ -42,8 +42,8 @@ impl CellSums {
         [self.f0, self.f1, self.f2, self.f3, self.f4, self.f5] = features.map(i64::from);
     }
 
-    fn mean(&self) -> Point<FEATURES> {
-        Features::mean(&[self.f0, self.f1, self.f2, self.f3, self.f4, self.f5], self.weight)
+    fn point(&self, cell: Cell) -> Weighted<FEATURES> {
+        weighted(cell, &[self.f0, self.f1, self.f2, self.f3, self.f4, self.f5], self.weight)
     }
 }
 
@@ -89,13 +89,12 @@ impl State<OfCell, CellSums> for Cells {
 impl Cells {
     fn centroids_now(&self) -> Arc<Centroids> {
         let began = std::time::Instant::now();
-        let points: Vec<(Point<FEATURES>, f64)> =
-            self.cells.values().map(|sums| (sums.mean(), sums.weight as f64)).collect();
-        let means = kmeans(&points, ARCHETYPES);
+        let points: Vec<Weighted<FEATURES>> = self.cells.iter().map(|(cell, sums)| sums.point(*cell)).collect();
+        let means = kmeans(&points, &prototypes());
         let mut centroids: Centroids = matched(&means)
             .into_iter()
             .zip(&means)
-            .map(|(archetype, mean)| (archetype, Features::nearest(mean)))
+            .map(|(archetype, mean)| (archetype, Features::rounded(mean)))
             .collect();
         centroids.sort_unstable();
         metrics::histogram!("fandom_dataflow_kmeans_seconds").record(began.elapsed().as_secs_f64());

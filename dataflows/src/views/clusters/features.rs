@@ -4,8 +4,9 @@
 //! agency's fans. A feature is held in units of 1/256: the rounding is far below what a cluster is wide.
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
-use crate::engine::kmeans::Point;
+use crate::engine::kmeans::{Point, Weighted};
 use crate::views::fan_history::Figures;
 
 /// How many features there are.
@@ -21,6 +22,9 @@ const SCALES: [f64; FEATURES] = [2.0, 1.2, 0.8, 1.2, 0.3, 1.4];
 const RECENCY_CLASS: f64 = 0.12;
 /// How wide a cell is, in standard deviations.
 const CELL: f64 = 0.75;
+
+/// To what a centroid is rounded, in standard deviations: this moves it by too little to matter (a thousandth of the inertia).
+const CENTROID: f64 = 0.0625;
 
 /// The features of a fan, in units of 1/256 of about a standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,13 +97,14 @@ impl Features {
         self.0.map(|feature| f64::from(feature) / UNIT)
     }
 
-    /// The mean of features that sum up to this.
-    pub fn mean(sums: &[i64; FEATURES], weight: i64) -> Point<FEATURES> {
-        sums.map(|sum| sum as f64 / weight as f64 / UNIT)
+    /// A point, rounded so that small changes of it mostly leave no trace.
+    pub fn rounded(point: &Point<FEATURES>) -> Features {
+        Features(point.map(|value| ((value / CENTROID).round() * CENTROID * UNIT) as i16))
     }
+}
 
-    /// The nearest features to a point.
-    pub fn nearest(point: &Point<FEATURES>) -> Features {
-        Features(point.map(|value| (value * UNIT).round() as i16))
-    }
+/// What stands for the fans of a cell, so many, whose features sum up to this: their mean.
+pub fn weighted(cell: Cell, sums: &[i64; FEATURES], fans: i64) -> Weighted<FEATURES> {
+    let id = xxh3_64(&cell.map(i8::cast_unsigned));
+    Weighted { point: sums.map(|sum| sum as f64 / fans as f64 / UNIT), weight: fans as f64, id }
 }

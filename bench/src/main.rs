@@ -1,0 +1,113 @@
+//! Measures the dataflow over a real broker and a real database, which it starts for itself.
+//!
+//! ```text
+//!  load ─▶ fandom.rows ─▶ `fandom dataflow` ─▶ Postgres ─▶ what a reader sees, and when
+//! ```
+//!
+//! `make bench` runs all of it. Each command prints a table; `--json FILE` adds a line of JSON for each of its rows.
+
+#![expect(clippy::print_stdout, reason = "the table is what the program is for")]
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use fandom_tests::suite::{Part, Suite};
+use serde::Serialize;
+
+mod freshness;
+mod ingest;
+mod load;
+mod sight;
+
+/// Measures the dataflow over real Kafka and Postgres.
+#[derive(Parser)]
+struct Command {
+    #[command(subcommand)]
+    measure: Measure,
+    /// A file to which each result is appended as a line of JSON.
+    #[arg(long, global = true)]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    job: Job,
+}
+
+/// How the job runs.
+#[derive(Args, Clone, Debug)]
+struct Job {
+    /// A setting of the suite; may be given several times.
+    #[arg(long = "set", value_name = "NAME=VALUE", global = true)]
+    settings: Vec<String>,
+    /// Where to leave the log of the dataflow.
+    #[arg(long, global = true)]
+    log: Option<PathBuf>,
+}
+
+impl Job {
+    /// Starts broker and database.
+    async fn suite(&self) -> anyhow::Result<Suite> {
+        let settings = self.settings.iter().map(|setting| setting.split_once('=').context("--set NAME=VALUE"));
+        Suite::start(&settings.collect::<anyhow::Result<Vec<_>>>()?).await
+    }
+
+    /// Leaves the log where it was asked for.
+    fn keep_log(&self, suite: &Suite) -> anyhow::Result<()> {
+        if let Some(log) = &self.log {
+            std::fs::copy(suite.log(Part::Dataflow), log)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Subcommand)]
+enum Measure {
+    /// Rows already on the log become views in an empty database; then the job starts again on right views.
+    Ingest(ingest::Options),
+    /// From the moment at which a row was to be sent, to the moment at which a reader of Postgres sees its effect.
+    Freshness(freshness::Options),
+}
+
+/// What is on the log before the measurement.
+#[derive(Args, Clone, Copy, Debug)]
+struct History {
+    /// Message rows on the log before.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// Fans among whom they are spread.
+    #[arg(long, default_value_t = 62_500)]
+    fans: u64,
+}
+
+/// Prints a result, and notes it.
+fn report(json: Option<&PathBuf>, measure: &str, result: &impl Serialize) -> anyhow::Result<()> {
+    let Some(path) = json else { return Ok(()) };
+    let mut line = serde_json::to_value(result)?;
+    line["measure"] = measure.into();
+    writeln!(std::fs::File::options().create(true).append(true).open(path)?, "{line}")?;
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let command = Command::parse();
+    let json = command.json.as_ref();
+    match command.measure {
+        Measure::Ingest(options) => {
+            println!("{}", ingest::HEADER);
+            ingest::run(&options, &command.job, |result| {
+                println!("{result}");
+                report(json, "ingest", result)
+            })
+            .await
+        }
+        Measure::Freshness(options) => {
+            println!("{}", freshness::HEADER);
+            freshness::run(&options, &command.job, |result| {
+                println!("{result}");
+                report(json, "freshness", result)
+            })
+            .await
+        }
+    }
+}
