@@ -1,6 +1,7 @@
 //! A file a resource.
 
 mod chatters;
+mod clusters;
 mod creators;
 mod fans;
 mod files;
@@ -28,6 +29,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/creators", get(creators::list))
         .route("/creators/{creator}/daily", get(creators::daily))
         .route("/fans", get(fans::list))
+        .route("/clusters", get(clusters::list))
+        .route("/clusters/moves", get(clusters::moves))
         .route("/sales", get(sales::list))
         .route("/reconciliation", get(reconciliation::list))
         .route("/files", get(files::list))

@@ -15,6 +15,7 @@ pub mod creator_day;
 pub mod daily;
 pub mod fan_clusters;
 pub mod fan_history;
+pub mod fan_moves;
 pub mod fans;
 pub mod files;
 pub mod hours_day;
@@ -73,7 +74,7 @@ pub struct View<'scope> {
 }
 
 /// The tables of all views. The tables of names come first: the others take their labels from them.
-pub static TABLES: [&Table; 17] = [
+pub static TABLES: [&Table; 18] = [
     &names::CREATORS,
     &names::CHATTERS,
     &names::FAN_NAMES,
@@ -87,6 +88,7 @@ pub static TABLES: [&Table; 17] = [
     &creator_day::TABLE,
     &fans::TABLE,
     &fan_clusters::TABLE,
+    &fan_moves::TABLE,
     &as_of::TABLE,
     &files::TABLE,
     &template_day::TABLE,
@@ -106,9 +108,10 @@ pub fn all<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Ve
     let scores = rfm::scores(&figures);
     let as_of = as_of::day(sources, &daily, settings);
     let clusters = clusters::clusters(sources, &figures, &as_of, settings);
-    let fans = fans::fans(&figures, &scores, &clusters);
+    let fans = fans::fans(&figures, &scores, &clusters.of_fans);
     views.push(fans::view(&fans, settings));
-    views.push(fan_clusters::view(&fans, settings));
+    views.push(fan_clusters::view(&fans));
+    views.push(fan_moves::view(&clusters.moves));
     views.push(as_of::view(&as_of));
     views.push(files::view(sources));
     views.push(template_day::view(sources));

@@ -3,7 +3,8 @@
 //! ```text
 //!  figures ─▶ behaviour ──by day last seen──▶ + recency class ─▶ features ──┬─▶ cells (weight, sums) ─▶ k-means, at a tick
 //!  as-of day ─▶ class of each day last seen ───────▲                        │                               │
-//!                                                                           └─▶ nearest centroid ◀──────────┘ ─▶ cluster
+//!                                                                           └─▶ nearest centroid ◀──────────┤ ─▶ cluster
+//!  messages, sales by fan and day ─▶ features at the end of each day ─▶ nearest centroid ◀────────────────────┘ ─▶ moves
 //! ```
 //!
 //! Invariants
@@ -17,20 +18,30 @@ pub mod archetypes;
 mod assign;
 mod centroids;
 pub mod features;
+pub mod moves;
 mod recency;
 
 use super::fan_history::{FanKey, Figures};
 use super::{Facts, Sources};
 use crate::settings::DataflowSettings;
 
-/// The cluster of every fan, as the number of its archetype (see [`archetypes::NAMES`]).
+/// The clusters.
+pub struct Clusters<'scope> {
+    /// The cluster of every fan, as the number of its archetype (see [`archetypes::NAMES`]).
+    pub of_fans: Facts<'scope, (FanKey, u8)>,
+    /// The changes of cluster on the last days.
+    pub moves: Facts<'scope, moves::Move>,
+}
+
+/// Clusters the fans.
 pub fn clusters<'scope>(
     sources: &Sources<'scope>,
     figures: &Facts<'scope, (FanKey, Figures)>,
     as_of: &Facts<'scope, i32>,
     settings: &DataflowSettings,
-) -> Facts<'scope, (FanKey, u8)> {
-    let features = recency::features_of(figures, as_of, settings);
+) -> Clusters<'scope> {
+    let features = recency::features_of(figures, as_of);
     let centroids = centroids::centroids(sources, &features);
-    assign::assign(features, centroids)
+    let moves = moves::moves(sources, as_of, &centroids, settings);
+    Clusters { of_fans: assign::assign(features, centroids), moves }
 }

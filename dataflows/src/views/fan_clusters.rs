@@ -8,11 +8,9 @@ use super::clusters::archetypes::NAMES;
 use super::clusters::features::Behaviour;
 use super::fans::Fan;
 use super::{Facts, View};
-use crate::calendar::Calendar;
 use crate::engine::combine::combine;
 use crate::engine::keyed::sum;
 use crate::engine::measures::measures;
-use crate::settings::DataflowSettings;
 use crate::sink::row::{Datum, Row};
 use crate::sink::table::{Table, Type, column};
 
@@ -40,18 +38,18 @@ measures! {
 }
 
 /// The rows.
-pub fn view<'scope>(fans: &Facts<'scope, Fan>, settings: &DataflowSettings) -> View<'scope> {
-    let mut calendar = Calendar::new(settings.reporting_tz.clone());
-    let fans = fans.clone().explode(move |fan| {
+pub fn view<'scope>(fans: &Facts<'scope, Fan>) -> View<'scope> {
+    let fans = fans.clone().explode(|fan| {
         let figures = &fan.figures;
+        let behaviour = Behaviour::of(&figures.sums, figures.purchase_days, figures.seen_days);
         let sums = ClusterSums {
             fans: 1,
             spend_cents: figures.spend_cents(),
             messages_received: figures.sums.messages_received,
             purchase_days: figures.purchase_days,
-            unlock_rate_millionths: (Behaviour::of(figures).unlock_rate * 1e6).round() as i64,
+            unlock_rate_millionths: (behaviour.unlock_rate * 1e6).round() as i64,
             tenure_seconds: figures.last_seen - figures.first_seen,
-            last_seen_days: calendar.local(figures.last_seen).day.into(),
+            last_seen_days: figures.seen_days.1.into(),
         };
         fan.cluster.map(|cluster| (cluster, sums))
     });

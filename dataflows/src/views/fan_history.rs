@@ -33,6 +33,8 @@ pub struct Figures {
     pub first_seen: i64,
     /// Last message or sale.
     pub last_seen: i64,
+    /// Their local days.
+    pub seen_days: (i32, i32),
     /// Last purchase, and its local day.
     pub last_purchase: Option<(i64, i32)>,
 }
@@ -40,7 +42,14 @@ pub struct Figures {
 impl Figures {
     /// Net sales where the fan has any sale row, else what unlocked PPVs cost.
     pub fn spend_cents(&self) -> i64 {
-        if self.sums.sale_rows > 0 { self.sums.sales_net_cents } else { self.sums.ppv_spend_cents }
+        self.sums.spend_cents()
+    }
+}
+
+impl FanSums {
+    /// See [`Figures::spend_cents`].
+    pub fn spend_cents(&self) -> i64 {
+        if self.sale_rows > 0 { self.sales_net_cents } else { self.ppv_spend_cents }
     }
 }
 
@@ -52,8 +61,8 @@ measures! {
     }
 }
 
-/// The figures of every fan of every creator.
-pub fn figures<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Facts<'scope, (FanKey, Figures)> {
+/// What each fan did, row by row.
+pub(super) fn events<'scope>(sources: &Sources<'scope>) -> Facts<'scope, (FanKey, Event)> {
     let messages = sources.messages.clone().map(|message| {
         let event = Event {
             at: message.sent_at,
@@ -72,9 +81,14 @@ pub fn figures<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -
         let of = Of::Sale { reversed: sale.reversed, tip };
         Some(((sale.creator, sale.fan?), Event { at: sale.sold_at, cents: sale.net_cents, of }))
     });
+    messages.concat(sales)
+}
+
+/// The figures of every fan of every creator.
+pub fn figures<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Facts<'scope, (FanKey, Figures)> {
     let mut calendar = Calendar::new(settings.reporting_tz.clone());
     let route = |(creator, fan): &FanKey| route_of_fan(*creator, *fan);
-    keyed(messages.concat(sales), "Fan history", route, move |key, history: &History, _, figures| {
+    keyed(events(sources), "Fan history", route, move |key, history: &History, _, figures| {
         let (Some(&first_seen), Some(&last_seen)) = (history.seen.there.first(), history.seen.there.last()) else {
             return;
         };
@@ -85,16 +99,18 @@ pub fn figures<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -
             last_day = Some(day);
         }
         let last_purchase = history.purchases.there.last().copied().zip(last_day);
+        let seen_days = (calendar.local(first_seen).day, calendar.local(last_seen).day);
         let sums = history.sums;
-        figures.push(((*key, Figures { sums, purchase_days, first_seen, last_seen, last_purchase }), 1isize));
+        let of_fan = Figures { sums, purchase_days, first_seen, last_seen, seen_days, last_purchase };
+        figures.push(((*key, of_fan), 1isize));
     })
 }
 
 /// A message to a fan, or a sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-struct Event {
+pub(super) struct Event {
     /// Seconds since the Unix epoch.
-    at: i64,
+    pub(super) at: i64,
     /// The price of a message, the net revenue of a sale.
     cents: i64,
     of: Of,
@@ -107,11 +123,11 @@ enum Of {
 }
 
 impl Event {
-    fn is_purchase(&self) -> bool {
+    pub(super) fn is_purchase(&self) -> bool {
         matches!(self.of, Of::Message { unlocked: true, .. } | Of::Sale { reversed: false, .. })
     }
 
-    fn sums(&self) -> FanSums {
+    pub(super) fn sums(&self) -> FanSums {
         match self.of {
             Of::Message { direct, ppv, unlocked, replied } => FanSums {
                 messages_received: direct.into(),

@@ -36,8 +36,8 @@ fn cases(cases: u32) -> ProptestConfig {
 fn check(history: &History, workers: usize) {
     for (place, snapshot) in run(history, workers) {
         let live = history.live(place);
-        let given = Given { clusters: clusters(&snapshot), all_clustered: history.ticks(place) };
-        let expected = oracle::tables(&live, history.today(place), &history.setup, &given);
+        let given = Given::new(clusters(&snapshot));
+        let expected = oracle::tables(&live, history.today(place), &history.setup, given, history.ticks(place));
         let mut found = differences(&expected, &snapshot);
         found.truncate(50);
         assert!(found.is_empty(), "after {} steps:\n{}", place + 1, found.join("\n"));

@@ -5,6 +5,7 @@
 //! column that no line has.
 
 mod chatters;
+mod clusters;
 mod creators;
 mod fans;
 mod files;
@@ -22,22 +23,28 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use crate::history::Setup;
+use clusters::Centroids;
 use time::Zone;
 use winners::Winners;
 
 /// Tables of the dataflow that nothing here computes, and why.
 pub const WITHOUT_ORACLE: &[(&str, &str)] = &[];
 
-/// What the oracle takes from the dataflow as it is.
-///
-/// Which of the good clusterings of fans k-means ends in, METRICS.md does not say: here it is only looked at that fans have clusters,
-/// and what follows from these. A fresh dataflow must come to the same ones.
+/// What is known of the clusters of fans.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
-    /// The cluster of each creator's fan.
+    /// The cluster that each creator's fan has in the dataflow. Until the next tick it is that of centroids from before, of which
+    /// the oracle does not know.
     pub clusters: BTreeMap<(Id, Id), String>,
-    /// Whether every fan must have one.
-    pub all_clustered: bool,
+    /// The cluster that each must have, after a tick.
+    settled: Option<BTreeMap<(Id, Id), String>>,
+}
+
+impl Given {
+    /// With the clusters that the dataflow has.
+    pub fn new(clusters: BTreeMap<(Id, Id), String>) -> Given {
+        Given { clusters, settled: None }
+    }
 }
 
 /// A live file: its manifest, and its rows in order.
@@ -117,12 +124,27 @@ impl From<Value> for Expected {
     }
 }
 
-/// The lines of every table.
-pub fn tables(live: &[LiveFile], today: Date, setup: &Setup, given: &Given) -> Tables {
+/// The table that is not known until there was a tick.
+pub const AFTER_TICKS: &str = "fan_moves";
+
+/// The lines of every table; without [`AFTER_TICKS`] where there was no tick.
+pub fn tables(live: &[LiveFile], today: Date, setup: &Setup, mut given: Given, tick: bool) -> Tables {
     let zone = Zone::new(setup.zone);
     let rows = Winners::of(live);
     let mut tables = Tables::new();
     tables.extend(files::names(live));
+    if tick {
+        let (mut settled, mut moves) = (BTreeMap::new(), Vec::new());
+        if let Some(as_of) = files::as_of_day(&rows, &zone, setup.as_of_data, today) {
+            let centroids = Centroids::of(&rows, &zone, setup, as_of);
+            let clusters = centroids.clusters(&rows, &zone, setup, as_of);
+            settled.extend(clusters.into_iter().map(|(fan, cluster)| (fan, cluster.to_owned())));
+            moves = centroids.moves(&rows, &zone, setup);
+        }
+        given.settled = Some(settled);
+        tables.insert(AFTER_TICKS, moves);
+    }
+    let given = &given;
     tables.insert("files", files::files(live, &rows));
     tables.insert("as_of", files::as_of(&rows, &zone, setup.as_of_data, today));
     tables.extend(chatters::measures(&rows, &zone, &setup.mass_sources));

@@ -123,6 +123,32 @@ fn fans(condition: &str, order: &str) -> String {
     list(&members.join(", "), &from, order)
 }
 
+/// The clusters, made anew of the fans.
+fn clusters(zone: &str) -> String {
+    let mean = |of: &str| format!("g.{of}::float8 / g.size");
+    let members = [
+        columns("cluster size spend_cents"),
+        ratio("share_of_spend", "g.spend_cents", "(select sum(spend_cents) from views.fan_measures)"),
+        format!("'mean_spend_cents', {}, 'mean_messages_received', {}", mean("spend_cents"), mean("messages")),
+        format!("'mean_purchase_days', {}, 'mean_unlock_rate', {} / 1e6", mean("days"), mean("millionths")),
+        format!("'mean_tenure_days', {} / 86400", mean("tenure")),
+        "'mean_days_since_seen', (select day - date '1970-01-01' from views.as_of) - g.seen::float8 / g.size".to_owned(),
+    ];
+    let sums = format!(
+        "(select cluster, count(*) as size, sum(spend_cents)::bigint as spend_cents, sum(messages_received) as messages,
+            sum(purchase_days) as days, sum(round(1000000.0 * ppvs_unlocked / greatest(ppvs_received, 1))) as millionths,
+            sum(extract(epoch from last_seen - first_seen)) as tenure,
+            sum((last_seen at time zone '{zone}')::date - date '1970-01-01') as seen
+        from views.fan_measures group by 1) g"
+    );
+    list(&members.join(", "), &sums, "spend_cents desc, cluster")
+}
+
+fn moves(condition: &str) -> String {
+    let order = "day desc, from_cluster desc, to_cluster desc";
+    list(&columns("day from_cluster to_cluster fans"), &format!("views.fan_moves g where {condition}"), order)
+}
+
 fn sales(condition: &str) -> String {
     let members =
         format!("{}, {}", ids(), columns("day type gross_cents net_cents count reversed_net_cents reversed_count"));
@@ -301,6 +327,9 @@ pub fn questions(names: &Names<'_>) -> Vec<Question> {
                 "g.last_purchase_day desc nulls last, creator_id desc, fan_id desc",
             ),
         ),
+        question("clusters", &[], clusters(zone)),
+        question("clusters/moves", &[], moves("true")),
+        question("clusters/moves", &[("from", from), ("to", to)], moves(&in_days)),
         question(
             "creators",
             &[],

@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
-use super::archetypes::ARCHETYPES;
-use super::centroids::Centroids;
-use super::features::{FEATURES, Features};
+use super::centroids::{Centroids, Places};
+use super::features::Features;
 use crate::engine::keyed::{Output, State, evolve};
-use crate::engine::kmeans::{Point, nearest};
 use crate::facts::key::route_of_fan;
 use crate::views::Facts;
 use crate::views::fan_history::FanKey;
@@ -26,9 +23,9 @@ pub(super) fn assign<'scope>(
 }
 
 /// Fans are assigned in so many parts, which are spread over the workers.
-const SHARDS: u8 = 64;
+pub(super) const SHARDS: u8 = 64;
 
-fn shard_of((creator, fan): FanKey) -> u8 {
+pub(super) fn shard_of((creator, fan): FanKey) -> u8 {
     (route_of_fan(creator, fan) % u64::from(SHARDS)) as u8
 }
 
@@ -43,26 +40,26 @@ enum ToAssign {
 struct Assigned {
     fans: HashMap<FanKey, (Features, Option<u8>)>,
     centroids: Option<Arc<Centroids>>,
-    points: Vec<(u8, Point<FEATURES>)>,
+    places: Places,
 }
 
 impl State<ToAssign, isize> for Assigned {
     fn update(&mut self, update: ToAssign, diff: isize) {
         match update {
             ToAssign::Fan(key, features) if diff > 0 => {
-                let cluster = self.nearest(&features);
+                let cluster = self.places.nearest(&features);
                 self.fans.insert(key, (features, cluster));
             }
             ToAssign::Fan(key, features) if self.fans.get(&key).is_some_and(|(known, _)| *known == features) => {
                 self.fans.remove(&key);
             }
             ToAssign::By(centroids) if diff > 0 => {
-                self.points = centroids.iter().map(|(archetype, at)| (*archetype, at.point())).collect();
+                self.places = Places::of(&centroids);
                 self.centroids = Some(centroids);
             }
             ToAssign::By(centroids) if self.centroids.as_ref() == Some(&centroids) => {
                 self.centroids = None;
-                self.points.clear();
+                self.places = Places::default();
             }
             _ => {}
         }
@@ -74,16 +71,11 @@ impl State<ToAssign, isize> for Assigned {
 }
 
 impl Assigned {
-    fn nearest(&self, features: &Features) -> Option<u8> {
-        let points: SmallVec<[Point<FEATURES>; ARCHETYPES]> = self.points.iter().map(|(_, point)| *point).collect();
-        (!points.is_empty()).then(|| self.points[nearest(&features.point(), &points).0].0)
-    }
-
     /// Looks up the cluster of every fan again; tells those that changed.
     fn assign_all(&mut self, mut changed: impl FnMut(FanKey, Option<u8>, Option<u8>)) {
         let mut fans = std::mem::take(&mut self.fans);
         for (key, (features, cluster)) in &mut fans {
-            let now = self.nearest(features);
+            let now = self.places.nearest(features);
             let before = std::mem::replace(cluster, now);
             if before != now {
                 changed(*key, before, now);

@@ -10,7 +10,7 @@ use super::archetypes::{matched, prototypes};
 use super::features::{Cell, FEATURES, Features, weighted};
 use crate::engine::combine::combine;
 use crate::engine::keyed::{Output, State, evolve, hashed};
-use crate::engine::kmeans::{Weighted, kmeans};
+use crate::engine::kmeans::{Point, Weighted, kmeans, nearest};
 use crate::engine::measures::measures;
 use crate::views::fan_history::FanKey;
 use crate::views::{Facts, Sources};
@@ -56,6 +56,25 @@ enum OfCell {
 
 /// Rounded centroids, by archetype.
 pub type Centroids = Vec<(u8, Features)>;
+
+/// Where centroids are.
+#[derive(Default)]
+pub(super) struct Places {
+    archetypes: Vec<u8>,
+    points: Vec<Point<FEATURES>>,
+}
+
+impl Places {
+    pub(super) fn of(centroids: &Centroids) -> Places {
+        let (archetypes, points) = centroids.iter().map(|(archetype, at)| (*archetype, at.point())).unzip();
+        Places { archetypes, points }
+    }
+
+    /// The archetype of the nearest; none where there are no centroids.
+    pub(super) fn nearest(&self, features: &Features) -> Option<u8> {
+        self.archetypes.get(nearest(&features.point(), &self.points).0).copied()
+    }
+}
 
 #[derive(Default)]
 struct Cells {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::engine::kmeans::{Point, Weighted};
-use crate::views::fan_history::Figures;
+use crate::views::fan_history::FanSums;
 
 /// How many features there are.
 pub const FEATURES: usize = 6;
@@ -44,21 +44,20 @@ pub struct Behaviour {
     pub purchase_days: f64,
     /// Share of PPVs unlocked.
     pub unlock_rate: f64,
-    /// Days from first to last seen.
+    /// Local days from first to last seen.
     pub tenure_days: f64,
 }
 
 impl Behaviour {
-    /// Of a fan.
-    pub fn of(figures: &Figures) -> Behaviour {
-        let sums = &figures.sums;
+    /// Of a fan with these sums, so many days with a purchase, and these local days on which it was first and last seen.
+    pub fn of(sums: &FanSums, purchase_days: i64, (first_day, last_day): (i32, i32)) -> Behaviour {
         let received = sums.ppvs_received.max(1) as f64;
         Behaviour {
-            spend: figures.spend_cents().max(0) as f64 / 100.0,
+            spend: sums.spend_cents().max(0) as f64 / 100.0,
             messages: sums.messages_received.max(0) as f64,
-            purchase_days: figures.purchase_days as f64,
+            purchase_days: purchase_days as f64,
             unlock_rate: sums.ppvs_unlocked as f64 / received,
-            tenure_days: (figures.last_seen - figures.first_seen) as f64 / 86_400.0,
+            tenure_days: f64::from(last_day - first_day),
         }
     }
 

@@ -6,10 +6,8 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::features::{Behaviour, Features, RECENCY, recency};
-use crate::calendar::Calendar;
 use crate::engine::combine::combine;
 use crate::engine::keyed::{Output, State, evolve, hashed};
-use crate::settings::DataflowSettings;
 use crate::views::Facts;
 use crate::views::fan_history::{FanKey, Figures};
 
@@ -17,12 +15,10 @@ use crate::views::fan_history::{FanKey, Figures};
 pub(super) fn features_of<'scope>(
     figures: &Facts<'scope, (FanKey, Figures)>,
     as_of: &Facts<'scope, i32>,
-    settings: &DataflowSettings,
 ) -> Facts<'scope, (FanKey, Features)> {
-    let mut calendar = Calendar::new(settings.reporting_tz.clone());
-    let fans = figures.clone().map(move |(key, figures)| {
-        let last_seen = calendar.local(figures.last_seen).day;
-        (last_seen, (key, Behaviour::of(&figures).features(0)))
+    let fans = figures.clone().map(|(key, figures)| {
+        let behaviour = Behaviour::of(&figures.sums, figures.purchase_days, figures.seen_days);
+        (figures.seen_days.1, (key, behaviour.features(0)))
     });
     let days = combine(fans.clone().map(|(last_seen, _)| ((), Clock::LastSeen(last_seen))), "days last seen");
     let today = as_of.clone().map(|day| ((), Clock::AsOf(day)));

@@ -20,28 +20,34 @@ struct Fan<'a> {
 }
 
 /// What follows from it.
-struct Figures {
-    messages_received: i64,
-    ppvs_received: i64,
-    ppvs_unlocked: i64,
+pub struct Figures {
+    pub messages_received: i64,
+    pub ppvs_received: i64,
+    pub ppvs_unlocked: i64,
     messages_replied: i64,
     ppv_spend_cents: i64,
     sales_net_cents: i64,
     tips_net_cents: i64,
-    spend_cents: i64,
-    first_seen: i64,
-    last_seen: i64,
+    pub spend_cents: i64,
+    pub first_seen: i64,
+    pub last_seen: i64,
     last_purchase: Option<i64>,
-    purchase_days: BTreeSet<Date>,
+    pub purchase_days: BTreeSet<Date>,
 }
 
-/// The figures of every fan, by creator.
-fn figures(rows: &Winners<'_>, zone: &Zone, setup: &Setup) -> BTreeMap<Id, BTreeMap<Id, Figures>> {
+/// The figures of every fan, by creator; of the rows up to a day, where one is given.
+pub fn figures(
+    rows: &Winners<'_>,
+    zone: &Zone,
+    setup: &Setup,
+    up_to: Option<Date>,
+) -> BTreeMap<Id, BTreeMap<Id, Figures>> {
+    let counts = |at: i64| up_to.is_none_or(|day| zone.day(at) <= day);
     let mut fans: BTreeMap<(Id, Id), Fan<'_>> = BTreeMap::new();
-    for row in &rows.messages {
+    for row in rows.messages.iter().filter(|row| counts(row.sent_at)) {
         fans.entry((creator_of_message(row), fan_of_message(row))).or_default().messages.push(row);
     }
-    for row in &rows.sales {
+    for row in rows.sales.iter().filter(|row| counts(row.sold_at)) {
         if let Some(fan) = fan_of_sale(row) {
             fans.entry((creator_of_sale(row), fan)).or_default().sales.push(row);
         }
@@ -85,24 +91,23 @@ impl Fan<'_> {
 /// The lines of `fan_measures`.
 pub fn measures(rows: &Winners<'_>, zone: &Zone, setup: &Setup, given: &Given) -> Vec<Line> {
     let mut lines = Vec::new();
-    for (creator, fans) in figures(rows, zone, setup) {
+    for (creator, fans) in figures(rows, zone, setup, None) {
         let ranked: Vec<Ranked> = fans.values().filter_map(|figures| figures.ranked(zone)).collect();
         for (id, figures) in &fans {
             let line = Line::default().id("creator_id", creator).id("fan_id", *id);
             let line = with_scores(figures.line(line, zone, setup), figures.ranked(zone), &ranked);
-            lines.push(line.with("cluster", cluster(given)));
+            lines.push(line.with("cluster", cluster(given, (creator, *id))));
         }
     }
     lines
 }
 
-/// What a fan's cluster may be.
-fn cluster(given: &Given) -> Expected {
-    let mut any: Vec<Datum> = CLUSTERS.map(Datum::text).to_vec();
-    if !given.all_clustered {
-        any.push(Datum::Null);
+/// What a fan's cluster must be, where that is known; else it may be any, or none.
+fn cluster(given: &Given, fan: (Id, Id)) -> Expected {
+    match &given.settled {
+        Some(settled) => Expected::Exactly(settled.get(&fan).map_or(Datum::Null, |cluster| Datum::text(cluster.as_str()))),
+        None => Expected::OneOf(CLUSTERS.map(Datum::text).into_iter().chain([Datum::Null]).collect()),
     }
-    Expected::OneOf(any)
 }
 
 /// The archetypes of DESIGN.md §5.
@@ -111,7 +116,7 @@ const CLUSTERS: [&str; 8] =
 
 /// The lines of `fan_cluster_sums`: sums over the fans of each cluster, as fans are given to be clustered.
 pub fn clusters(rows: &Winners<'_>, zone: &Zone, setup: &Setup, given: &Given) -> Vec<Line> {
-    let creators = figures(rows, zone, setup);
+    let creators = figures(rows, zone, setup, None);
     let mut clusters: BTreeMap<&str, Vec<&Figures>> = BTreeMap::new();
     for ((creator, fan), cluster) in &given.clusters {
         let figures = creators.get(creator).and_then(|fans| fans.get(fan));

@@ -90,6 +90,12 @@ fn creator(platform: &str, name: &str) -> Creator {
 
 /// The line of `as_of`; none where it is the last day of no data.
 pub fn as_of(rows: &Winners<'_>, zone: &Zone, of_data: bool, today: Date) -> Vec<Line> {
+    let line = |day: Date| Line::default().with("only_row", 1).day("day", day);
+    as_of_day(rows, zone, of_data, today).map(line).into_iter().collect()
+}
+
+/// The day up to which "days since" are counted; none where it is the last of no data.
+pub fn as_of_day(rows: &Winners<'_>, zone: &Zone, of_data: bool, today: Date) -> Option<Date> {
     let mut days: Vec<Date> = Vec::new();
     if of_data {
         days.extend(rows.messages.iter().map(|row| zone.day(row.sent_at)));
@@ -100,6 +106,5 @@ pub fn as_of(rows: &Winners<'_>, zone: &Zone, of_data: bool, today: Date) -> Vec
     } else {
         days.push(today);
     }
-    let line = |day: Date| Line::default().with("only_row", 1).day("day", day);
-    days.into_iter().max().map(line).into_iter().collect()
+    days.into_iter().max()
 }
