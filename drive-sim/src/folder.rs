@@ -247,3 +247,84 @@ fn walk(folder: &Path, relative: &str, trashed: bool, found: &mut Vec<Found>) ->
 fn stamp(metadata: &Metadata) -> (u64, i128) {
     (metadata.len(), i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Drive;
+    use crate::account::Account;
+
+    fn state(dir: &Path) -> State {
+        State {
+            drive: Drive::default(),
+            faults: Default::default(),
+            account: Account::at(&dir.join("key.json"), "http://127.0.0.1/token").expect("an account"),
+            calls: Default::default(),
+            grants: Default::default(),
+        }
+    }
+
+    /// What is there: name, media type, whether it is in the trash.
+    fn shown(state: &State) -> Vec<(String, String, bool)> {
+        let held = state.drive.held();
+        let entries = held.entries.values().filter(|entry| entry.id != ROOT);
+        let mut shown: Vec<_> = entries
+            .map(|entry| {
+                (entry.name.clone(), entry.mime.clone(), held.visible(&entry.id).is_some_and(|(_, trashed)| trashed))
+            })
+            .collect();
+        shown.sort();
+        shown
+    }
+
+    fn id_of(state: &State, name: &str) -> String {
+        let held = state.drive.held();
+        held.entries.values().find(|entry| entry.name == name).map(|entry| entry.id.clone()).expect("it is there")
+    }
+
+    #[test]
+    fn what_happens_in_the_folder_happens_in_the_simulated_drive() {
+        let dir = std::env::temp_dir().join(format!("fandom-drive-sim-{}", std::process::id()));
+        let root = dir.join("root");
+        fs::create_dir_all(root.join("below")).expect("a folder");
+        fs::create_dir_all(root.join(TRASH)).expect("a folder");
+        fs::write(root.join("below/a.csv"), "first").expect("a file");
+        fs::write(root.join("Sales.gsheet.xlsx"), "sheet").expect("a file");
+        fs::write(root.join(".hidden.csv"), "hidden").expect("a file");
+        std::os::unix::fs::symlink(root.join("below"), root.join("link")).expect("a link");
+        let state = state(&dir);
+        let mut mirror = Mirror::new(&root);
+        mirror.look(&state).expect("a look");
+        let csv = "text/csv".to_owned();
+        let kinds: Vec<(String, String)> = shown(&state).into_iter().map(|(name, mime, _)| (name, mime)).collect();
+        let expected = [("Sales", SHEET), ("a.csv", "text/csv"), ("below", FOLDER), ("link", SHORTCUT)];
+        assert_eq!(kinds, expected.map(|(name, mime)| (name.to_owned(), mime.to_owned())));
+        let (a, below) = (id_of(&state, "a.csv"), id_of(&state, "below"));
+        assert_eq!(state.drive.held().entries[&id_of(&state, "link")].target.as_deref(), Some(below.as_str()));
+
+        let changes = state.drive.held().changes.len();
+        mirror.look(&state).expect("a look");
+        assert_eq!(state.drive.held().changes.len(), changes, "nothing changed");
+
+        fs::rename(root.join("below/a.csv"), root.join("b.csv")).expect("it can be moved");
+        mirror.look(&state).expect("a look");
+        assert_eq!(id_of(&state, "b.csv"), a, "a moved file stays the same file");
+        fs::write(root.join("b.csv"), "second").expect("a file");
+        mirror.look(&state).expect("a look");
+        assert_eq!((id_of(&state, "b.csv"), state.drive.held().entries[&a].content.size), (a.clone(), 6));
+
+        fs::rename(root.join("b.csv"), root.join(TRASH).join("b.csv")).expect("it can be moved");
+        mirror.look(&state).expect("a look");
+        assert!(shown(&state).contains(&("b.csv".into(), csv.clone(), true)));
+        // A new life knows the files by their ids.
+        let mut mirror = Mirror::new(&root);
+        fs::rename(root.join(TRASH).join("b.csv"), root.join("b.csv")).expect("it can be moved");
+        mirror.look(&state).expect("a look");
+        assert!(shown(&state).contains(&("b.csv".into(), csv, false)));
+        assert_eq!(id_of(&state, "b.csv"), a);
+        fs::remove_file(root.join("b.csv")).expect("it can be removed");
+        mirror.look(&state).expect("a look");
+        assert!(!state.drive.held().entries.contains_key(&a));
+        fs::remove_dir_all(dir).expect("it can be removed");
+    }
+}

@@ -22,6 +22,8 @@ mod item;
 mod settings;
 mod store;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod token;
 mod tree;
 mod view;
