@@ -177,7 +177,7 @@ async fn two_hundred_files_and_what_becomes_of_them() {
     settle(&stage, "a renamed file keeps its figures", &live).await;
 
     let sheet = Dashboard::of("Sheet", 0..60);
-    let native = drive.sheet(&stage.folder, "Native", &sheet.csv(), START);
+    let native = drive.sheet(&stage.folder, "Native", &sheet.xlsx(), START);
     live.insert(native.clone(), sheet.clone());
     settle(&stage, "a native Sheet", &live).await;
     // A new version number without new rows publishes nothing.

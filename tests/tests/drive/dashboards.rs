@@ -18,6 +18,19 @@ impl Dashboard {
         Dashboard { chatter: chatter.into(), messages }
     }
 
+    /// The same as a workbook.
+    pub fn xlsx(&self) -> Vec<u8> {
+        let mut workbook = rust_xlsxwriter::Workbook::new();
+        let sheet = workbook.add_worksheet();
+        let csv = String::from_utf8(self.csv()).expect("a dashboard is text");
+        for (row, line) in (0..).zip(csv.lines()) {
+            for (column, cell) in (0..).zip(line.split(',')) {
+                sheet.write(row, column, cell).expect("a cell");
+            }
+        }
+        workbook.save_to_buffer().expect("a workbook")
+    }
+
     /// The file's content.
     pub fn csv(&self) -> Vec<u8> {
         let mut csv =

@@ -3,7 +3,7 @@
 //! A download that breaks off goes on where it ended. What arrives is held against size and checksum of what Drive showed;
 //! memory is that of a few network buffers, whatever the size.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use fandom_services::failpoints;
@@ -27,6 +27,9 @@ use crate::source::hex;
 const FRUITLESS: u32 = 5;
 const WRONG: u32 = 3;
 
+/// How many bytes of an export are checked, inflated: Drive exports at most 10 MB.
+const LARGEST_INFLATED: u64 = 1 << 30;
+
 /// What the names of temporary files begin with.
 pub(super) const PREFIX: &str = "fandom-drive-";
 
@@ -45,7 +48,7 @@ pub(super) enum DownloadError {
     /// What came is not what Drive showed, which shows something else now.
     #[error("the file changed while it was downloaded")]
     Changed,
-    #[error("what came is not what Drive shows: its {what} differs, {WRONG} times in a row")]
+    #[error("what came is not what Drive holds: its {what} differs, {WRONG} times in a row")]
     Wrong { what: &'static str },
     #[error("it holds more than {most} bytes (FANDOM_MAX_FILE_BYTES)")]
     TooLarge { most: u64 },
@@ -68,15 +71,16 @@ pub(super) async fn download(
     let mut wrong = 0;
     loop {
         let mut partial = Partial::new(dir, most)?;
-        if item.kind() == Kind::Sheet {
+        let what = if item.kind() == Kind::Sheet {
             partial.export(api, item, stop).await?;
-            return partial.finish().await;
-        }
-        partial.fill(api, item, stop).await?;
-        let Some(what) = partial.difference(item)? else { return partial.finish().await };
-        let now = api.item(&item.id).await?;
-        if now.trashed || now.fingerprint() != item.fingerprint() || now.size != item.size {
-            return Err(DownloadError::Changed);
+            partial.damage().await?
+        } else {
+            partial.fill(api, item, stop).await?;
+            partial.difference(item)?
+        };
+        let Some(what) = what else { return partial.finish().await };
+        if item.kind() != Kind::Sheet {
+            still_shown(api, item).await?;
         }
         wrong += 1;
         tracing::debug!(item = item.id, what, wrong, "download is not what Drive shows");
@@ -84,6 +88,13 @@ pub(super) async fn download(
             return Err(DownloadError::Wrong { what });
         }
     }
+}
+
+/// Whether Drive shows the same content as before.
+async fn still_shown(api: &Api, item: &Item) -> Result<(), DownloadError> {
+    let now = api.item(&item.id).await?;
+    let is_same = !now.trashed && now.fingerprint() == item.fingerprint() && now.size == item.size;
+    if is_same { Ok(()) } else { Err(DownloadError::Changed) }
 }
 
 /// A file on its way.
@@ -105,16 +116,20 @@ impl Partial {
 
     /// Downloads until as many bytes are there as Drive showed.
     async fn fill(&mut self, api: &Api, item: &Item, stop: &CancellationToken) -> Result<(), DownloadError> {
-        let (mut fruitless, mut backoff) = (0, api.backoff());
+        let (mut fruitless, mut furthest, mut backoff) = (0, 0, api.backoff());
         loop {
-            let before = self.written;
             let broke_off = match self.piece_by_piece(api, item, stop).await {
                 Ok(()) if item.size.is_none_or(|size| self.written >= size) => return Ok(()),
-                Ok(()) => DriveError::Transport(format!("{} of {} bytes came", self.written, item.size.unwrap_or(0))),
+                Ok(()) => {
+                    // An end that nothing broke may be that of other content.
+                    still_shown(api, item).await?;
+                    DriveError::Transport(format!("{} of {} bytes came", self.written, item.size.unwrap_or(0)))
+                }
                 Err(DownloadError::Drive(error @ (DriveError::Transport(_) | DriveError::Unexpected(_)))) => error,
                 Err(error) => return Err(error),
             };
-            fruitless = if self.written > before { 0 } else { fruitless + 1 };
+            fruitless = if self.written > furthest { 0 } else { fruitless + 1 };
+            furthest = furthest.max(self.written);
             if fruitless == FRUITLESS {
                 return Err(broke_off.into());
             }
@@ -199,6 +214,33 @@ impl Partial {
             return Ok(Some("checksum"));
         }
         Ok(None)
+    }
+
+    /// What is wrong with an export, for which Drive shows neither size nor checksum: an .xlsx is a zip, each entry of which has a
+    /// checksum of its own.
+    async fn damage(&mut self) -> io::Result<Option<&'static str>> {
+        self.file.flush().await?;
+        let (path, most) = (self.path.to_path_buf(), LARGEST_INFLATED);
+        let checked = tokio::task::spawn_blocking(move || {
+            let mut archive = zip::ZipArchive::new(std::fs::File::open(path)?)?;
+            let mut left = most;
+            for index in 0..archive.len() {
+                let mut entry = archive.by_index(index)?.take(left);
+                left -= io::copy(&mut entry, &mut io::sink())?;
+                if left == 0 {
+                    // The reader has limits of its own, and says what is wrong.
+                    break;
+                }
+            }
+            Ok::<(), zip::result::ZipError>(())
+        });
+        match checked.await.map_err(io::Error::other)? {
+            Ok(()) => Ok(None),
+            Err(error) => {
+                tracing::debug!(%error, "export is damaged");
+                Ok(Some("checksum"))
+            }
+        }
     }
 
     async fn finish(mut self) -> Result<Downloaded, DownloadError> {

@@ -1,5 +1,6 @@
 //! The client against the simulator.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -176,10 +177,17 @@ async fn content_that_differs_from_its_checksum_is_downloaded_again() {
 #[tokio::test]
 async fn a_native_sheet_is_exported_and_too_large_a_one_is_refused_for_good() {
     let rig = Rig::start().await;
-    let id = rig.simulator.drive().sheet(&rig.folder, "Sheet", &noise(200_000), TIME);
-    rig.simulator.set_faults(Faults { truncated: 1, ..Faults::default() });
-    let downloaded = rig.download(&id).await.expect("exported at the second attempt");
-    assert_eq!(std::fs::metadata(&downloaded.path).expect("a file").len(), 200_000);
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("xl/workbook.xml", zip::write::SimpleFileOptions::default()).expect("an entry");
+    zip.write_all(&noise(200_000)).expect("content");
+    let bytes = zip.finish().expect("a zip").into_inner();
+    let id = rig.simulator.drive().sheet(&rig.folder, "Sheet", &bytes, TIME);
+    // An export has no checksum: what is cut short or changed on the way is told by the zip's own.
+    rig.simulator.set_faults(Faults { truncated: 2, wrong_checksums: 1, ..Faults::default() });
+    let downloaded = rig.download(&id).await.expect("exported at the third attempt");
+    assert!(std::fs::read(&downloaded.path).expect("a file") == bytes);
+    rig.simulator.set_faults(Faults { wrong_checksums: 3, ..Faults::default() });
+    assert!(matches!(rig.download(&id).await, Err(DownloadError::Wrong { .. })));
     let large = rig.simulator.drive().sheet(&rig.folder, "Large", &noise(10_000_001), TIME);
     match rig.download(&large).await {
         Err(DownloadError::Drive(error)) => {
