@@ -116,7 +116,7 @@ impl<'a> Survey<'a> {
                 failpoints::pass("drive.changes");
                 for change in page.changes {
                     let Some(id) = change.file_id else { continue };
-                    self.apply(id, change.file.filter(|_| !change.removed)).await?;
+                    self.apply(&drive, id, change.file.filter(|_| !change.removed)).await?;
                 }
                 // Changes of what is not in reach are not kept, however many there are.
                 let reach = self.known.tree.reach(self.folders, &self.dead);
@@ -135,7 +135,7 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    async fn apply(&mut self, id: String, item: Option<Item>) -> Result<(), DriveError> {
+    async fn apply(&mut self, drive: &str, id: String, item: Option<Item>) -> Result<(), DriveError> {
         self.dead.remove(&id);
         if self.folders.contains(&id) {
             // What a feed says of the folder itself is not enough to take everything below it back.
@@ -148,6 +148,14 @@ impl<'a> Survey<'a> {
         }
         match item {
             Some(item) if !item.trashed => self.known.tree.put(item),
+            // One feed tells that it left, another that it came: which of them is asked first says nothing.
+            None if self.known.tree.nodes.get(&id).is_some_and(|node| node.item.drive() != drive) => {
+                match self.api.item(&id).await {
+                    Ok(item) if !item.trashed => self.known.tree.put(item),
+                    Err(error) if error.is_transient() => return Err(error),
+                    Ok(_) | Err(_) => drop(self.known.tree.nodes.remove(&id)),
+                }
+            }
             _ => drop(self.known.tree.nodes.remove(&id)),
         }
         Ok(())

@@ -285,6 +285,13 @@ async fn shortcuts_and_shared_drives_are_followed() {
     drive.trash(&to_file);
     let (known, paths) = rig.followed(known).await.expect("changes");
     assert_eq!(paths, ["Exports of the team/a.csv", "Exports of the team/b.csv"]);
+    // It leaves the one drive and comes into the other: two feeds tell of it, in either order.
+    drive.move_to(&single, &rig.folder);
+    let (known, paths) = rig.followed(known).await.expect("changes");
+    assert_eq!(paths.last().map(String::as_str), Some("single.csv"));
+    drive.move_to(&single, &exports);
+    let (known, paths) = rig.followed(known).await.expect("changes");
+    assert_eq!(paths.last().map(String::as_str), Some("Exports of the team/single.csv"));
     let kinds = known.tree.nodes.values().filter(|node| node.item.kind() == Kind::Shortcut).count();
     assert_eq!(kinds, 3);
 }
