@@ -5,10 +5,12 @@
 //! - [`uploads`]: every file's state, in Postgres.
 //! - `publish`: a version of a file onto the log, exactly once in effect.
 //! - [`mod@run`]: the loop that ties them together.
+//! - [`reading`]: how files are read.
 //! - [`settings`]: what the environment says.
 
 mod meters;
 mod publish;
+pub mod reading;
 pub mod run;
 pub mod settings;
 pub mod source;

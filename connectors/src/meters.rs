@@ -19,8 +19,8 @@ pub(crate) fn describe() {
         metrics::Unit::Seconds,
         "From the beginning of a version until nothing of an older one is left."
     );
-    describe_gauge!(WAITING, "Files that are being read and published, or wait for it.");
-    describe_counter!(LOOKS, "Looks at the source (result: ok, failed).");
+    describe_gauge!(WAITING, "Files that are being read and published, or wait for it (source: its name).");
+    describe_counter!(LOOKS, "Looks at a source (source: its name; result: ok, failed).");
 }
 
 pub(crate) fn file(state: &'static str) {
@@ -37,10 +37,10 @@ pub(crate) fn tombstones(count: u64) {
     counter!(ROWS, "result" => "tombstone").increment(count);
 }
 
-pub(crate) fn waiting(files: usize) {
-    gauge!(WAITING).set(files as f64);
+pub(crate) fn waiting(source: &str, files: usize) {
+    gauge!(WAITING, "source" => source.to_owned()).set(files as f64);
 }
 
-pub(crate) fn looked(result: &'static str) {
-    counter!(LOOKS, "result" => result).increment(1);
+pub(crate) fn looked(source: &str, result: &'static str) {
+    counter!(LOOKS, "source" => source.to_owned(), "result" => result).increment(1);
 }

@@ -21,6 +21,7 @@
 //!    sealed; the version before, if there is one, still counts. A person sees in `app.uploads` that the file failed,
 //!    and that older rows stand in for it.
 
+mod content;
 mod log;
 mod manifest;
 mod rows;
@@ -42,21 +43,18 @@ use self::log::Flight;
 use self::rows::{FIRST_ORDINALS, VersionRows};
 use self::versions::{superseded, unfinished, with_previous};
 use crate::meters;
-use crate::source::{Content, FetchError, Seen, Source};
+use crate::reading::Reading;
+use crate::source::{Content, Digest, FetchError, Seen, Source};
 use crate::uploads::decide::{ContentAction, decide_content};
 use crate::uploads::{StoreError, Upload, Uploads};
-use crate::workbook::{self, Fault, ReadOptions, ReadSummary};
-
-/// Raised whenever the reader reads something differently than before: every file is then read again.
-const READER: u32 = 2;
+use crate::workbook::{self, Fault, ReadSummary};
 
 /// Brings files of one source onto the log, over one session.
 pub(crate) struct Publisher {
     pub log: Arc<Log>,
     pub uploads: Uploads,
-    pub options: Arc<ReadOptions>,
-    /// What content is read with, see [`reading`].
-    pub reading: Arc<str>,
+    /// How files are read whose source says nothing else.
+    pub reading: Arc<Reading>,
     /// Called when the session ends.
     pub stop: CancellationToken,
 }
@@ -68,8 +66,10 @@ pub(crate) enum Outcome {
     Done,
     /// It changed while it was read: to be looked at again.
     Changed,
-    /// It could not be had from the disk: to be tried again later.
+    /// It could not be had: to be tried again soon.
     Unread,
+    /// Its source refuses it until somebody does something: to be tried again when it changes, or after a while.
+    Refused,
 }
 
 /// Why a file is not finished. It is taken up again with the next session.
@@ -79,13 +79,6 @@ pub(crate) enum PublishError {
     Log(#[from] LogError),
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// What content is read with, as `app.uploads` keeps it: where it changes, every file is read again.
-pub(crate) fn reading(options: &ReadOptions) -> Arc<str> {
-    let limits = xxhash_rust::xxh3::xxh3_64(format!("{:?}", options.limits).as_bytes());
-    format!("zone {} platform {} reader {READER} limits {limits:016x}", options.zone_name, options.default_platform)
-        .into()
 }
 
 impl Publisher {
@@ -101,8 +94,20 @@ impl Publisher {
             Err(FetchError::Changed) => return Ok(Outcome::Changed),
             Err(FetchError::Stopped) => return Err(LogError::Stopped.into()),
             Err(FetchError::Io(error)) => return self.unread(seen, known, &error).await,
+            Err(FetchError::Source { reason, permanent }) => {
+                let outcome = if permanent { Outcome::Refused } else { Outcome::Unread };
+                return self.not_had(seen, known, &reason, outcome).await;
+            }
         };
-        match decide_content(known, seen, &content.sha256, &self.reading) {
+        let reading = seen.reading.as_ref().unwrap_or(&self.reading);
+        let sha256 = match &content.digest {
+            Digest::Bytes(sha256) => sha256.clone(),
+            Digest::Rows => match content::digest_of_rows(&content.path, &seen.name, reading).await {
+                Ok(sha256) => sha256,
+                Err(error) => return self.unread(seen, known, &error).await,
+            },
+        };
+        match decide_content(known, seen, &sha256, &reading.key) {
             ContentAction::Refresh => {
                 self.uploads.refresh(seen).await?;
                 Ok(Outcome::Done)
@@ -113,8 +118,8 @@ impl Publisher {
             }
             ContentAction::Publish => {
                 failpoints::pass("connector.before_begin");
-                let (log, sha256) = (&self.log, &content.sha256);
-                let upload = self.uploads.begin(seen, sha256, &self.reading, FIRST_ORDINALS, log.partitions).await?;
+                let partitions = self.log.partitions;
+                let upload = self.uploads.begin(seen, &sha256, &reading.key, FIRST_ORDINALS, partitions).await?;
                 self.publish(seen, content, &upload, false).await
             }
         }
@@ -144,8 +149,14 @@ impl Publisher {
         let flight = Flight::new(upload.partition, self.stop.clone());
         let exported_at = upload.exported_at.unwrap_or_default();
         let modified_at = upload.modified_at().unwrap_or_default();
-        let manifest =
-            manifest::gone(&upload.file, version, &upload.name, &self.options.zone_name, exported_at, modified_at);
+        let manifest = manifest::gone(
+            &upload.file,
+            version,
+            &upload.name,
+            &self.reading.options.zone_name,
+            exported_at,
+            modified_at,
+        );
         let json = manifest::to_json(manifest).expect("a manifest without sheets is small");
         self.send_manifest(&flight, &upload.file, json).await?;
         self.clear(&flight, &upload.file, superseded(&upload, None)).await?;
@@ -194,7 +205,8 @@ impl Publisher {
         }
         rows.settle(&mut sheets);
         let counts = manifest::counts(&sheets);
-        let live: Manifest = manifest::live(seen, version, &self.options.zone_name, rows.rows, rows.checksum, sheets);
+        let zone = &seen.reading.as_ref().unwrap_or(&self.reading).options.zone_name;
+        let live: Manifest = manifest::live(seen, version, zone, rows.rows, rows.checksum, sheets);
         let json = match manifest::to_json(live) {
             Ok(json) => json,
             Err(reason) => return self.fail(attempt, &reason).await,
@@ -233,10 +245,11 @@ impl Publisher {
         let reserved = upload.begun.iter().find(|begun| begun.version == version).map_or(0, |begun| begun.ordinals);
         let names = (seen.file.as_str(), seen.name.as_str());
         let mut rows = VersionRows::new(&self.log, &self.uploads, flight, names, version, reserved);
-        let (path, name, options) = (content.path.clone(), seen.name.clone(), Arc::clone(&self.options));
+        let how = Arc::clone(seen.reading.as_ref().unwrap_or(&self.reading));
+        let (path, name) = (content.path.clone(), seen.name.clone());
         let reading = tokio::task::spawn_blocking(move || {
             // A file on which the reader breaks must not take the others with it.
-            let read = catch_unwind(AssertUnwindSafe(|| workbook::read(&path, &name, &options, &mut rows)));
+            let read = catch_unwind(AssertUnwindSafe(|| workbook::read(&path, &name, &how.options, &mut rows)));
             let read = match read {
                 Err(_) => Err(Unreadable::File(BROKEN.to_owned())),
                 Ok(Err(error)) => Err(match error.fault() {
@@ -276,15 +289,26 @@ impl Publisher {
         if error.kind() == io::ErrorKind::NotFound {
             return Ok(Outcome::Changed);
         }
-        let reason =
-            with_previous(&format!("the file could not be read from the disk: {error}; it is tried again"), known);
+        let reason = format!("the file could not be read from the disk: {error}; it is tried again");
+        self.not_had(seen, known, &reason, Outcome::Unread).await
+    }
+
+    /// Says once why the content could not be had.
+    async fn not_had(
+        &self,
+        seen: &Seen,
+        known: Option<&Upload>,
+        reason: &str,
+        outcome: Outcome,
+    ) -> Result<Outcome, PublishError> {
+        let reason = with_previous(reason, known);
         let is_news = known.is_none_or(|known| known.error.as_deref() != Some(&reason));
         if is_news {
             tracing::warn!(file = seen.file, reason, "file cannot be published");
             meters::file("failed");
         }
         self.uploads.unread(seen, &reason, self.log.partitions).await?;
-        Ok(Outcome::Unread)
+        Ok(outcome)
     }
 
     /// Sends the dead letter of a file as a whole, which follows those of `rejects` rows.
@@ -371,26 +395,4 @@ async fn blocking(work: impl FnOnce() -> Result<(), PublishError> + Send + 'stat
 
 fn millis(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::workbook::Limits;
-
-    #[test]
-    fn another_zone_platform_or_limit_is_another_reading() {
-        let options = ReadOptions {
-            zone: jiff::tz::TimeZone::UTC,
-            zone_name: "UTC".into(),
-            default_platform: "OF".into(),
-            limits: Limits::default(),
-        };
-        let plain = reading(&options);
-        assert_eq!(plain, reading(&options.clone()));
-        assert_ne!(plain, reading(&ReadOptions { zone_name: "Europe/Riga".into(), ..options.clone() }));
-        assert_ne!(plain, reading(&ReadOptions { default_platform: "Fansly".into(), ..options.clone() }));
-        let limits = Limits { max_cells: 7, ..Limits::default() };
-        assert_ne!(plain, reading(&ReadOptions { limits, ..options }));
-    }
 }

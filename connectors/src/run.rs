@@ -1,6 +1,6 @@
 //! The loop that ties source, table and log together.
 //!
-//! All is done within a *session*: a connection to Postgres that holds the lock of the source, and a producer. One connector at a
+//! Each source is served by itself, all of them alike. All is done within a *session*: a connection to Postgres that holds the lock of the source, and a producer. One connector at a
 //! time has it; another waits. Whatever is lost (the connection, the lock, the broker's trust in the producer) ends the
 //! session: what was under way is called off, what was queued is thrown away, and the next session takes up from
 //! `app.uploads` where this one ended.
@@ -19,7 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::meters;
 use crate::publish::{Broker, LogError, PublishError};
+use crate::reading::Reading;
 use crate::settings::ConnectorSettings;
+use crate::source::Source;
+use crate::source::drive::DriveSource;
 use crate::source::folder::FolderSource;
 use crate::uploads::StoreError;
 use crate::workbook::ReadOptions;
@@ -37,6 +40,9 @@ pub enum ConnectorError {
     /// Kafka refuses for good.
     #[error("Kafka refuses: {0}; check KAFKA_BOOTSTRAP_SERVERS and the FANDOM_KAFKA_ settings")]
     Kafka(String),
+    /// OpenSSL cannot be set up.
+    #[error("no TLS client can be made: {0}; check the system's certificates")]
+    Tls(String),
 }
 
 /// What ended a session, or kept it from beginning.
@@ -86,7 +92,7 @@ impl From<LogError> for SessionError {
     }
 }
 
-/// Publishes what a folder holds, until `stop` is called. Returns within a few seconds then; a file that was under way is taken
+/// Publishes what the sources hold, until `stop` is called. Returns within a few seconds then; a file that was under way is taken
 /// up again at the next start.
 ///
 /// # Errors
@@ -99,23 +105,61 @@ pub async fn run(
 ) -> Result<(), ConnectorError> {
     meters::describe();
     let zone = TimeZone::get(&settings.source_tz).map_err(|_| ConnectorError::Zone(settings.source_tz.clone()))?;
-    let options = Arc::new(ReadOptions {
+    let options = ReadOptions {
         zone,
         zone_name: settings.source_tz.clone(),
         default_platform: settings.default_platform.clone(),
         limits: settings.limits.clone(),
+    };
+    // One source that cannot go on ends the others in order.
+    let stop = stop.child_token();
+    let folder = settings.inbox.as_ref().map(|inbox| {
+        tracing::info!(source = settings.source, folder = %inbox.display(), zone = settings.source_tz, "connector started");
+        FolderSource::new(&settings.source, inbox, settings.poll, settings.settle)
     });
-    let source = Arc::new(FolderSource::new(&settings.source, &settings.inbox, settings.poll, settings.settle));
-    let broker = Arc::new(Broker::default());
+    let drive = match &settings.drive {
+        Some(drive) => {
+            let folders: Vec<&str> = drive.folders.iter().map(|folder| folder.id.as_str()).collect();
+            let account = &drive.credentials.client_email;
+            tracing::info!(source = drive.source, ?folders, account, zone = settings.source_tz, "connector started");
+            let source = DriveSource::new(drive, &options, postgres.clone(), stop.clone());
+            Some(source.map_err(|error| ConnectorError::Tls(error.to_string()))?)
+        }
+        None => None,
+    };
+    let servers = Servers { kafka, broker: Arc::default(), postgres };
+    let (files_at_once, reading) = (settings.files_at_once, Arc::new(Reading::new(options)));
+    let (folder, drive) = tokio::join!(
+        serve(folder, files_at_once, &reading, &servers, &stop),
+        serve(drive, files_at_once, &reading, &servers, &stop),
+    );
+    folder.and(drive)
+}
+
+/// What every source is served with.
+struct Servers {
+    kafka: KafkaSettings,
+    broker: Arc<Broker>,
+    postgres: PostgresSettings,
+}
+
+/// Publishes what a source holds, session by session.
+async fn serve<S: Source>(
+    source: Option<S>,
+    files_at_once: usize,
+    reading: &Arc<Reading>,
+    Servers { kafka, broker, postgres }: &Servers,
+    stop: &CancellationToken,
+) -> Result<(), ConnectorError> {
+    let Some(source) = source.map(Arc::new) else { return Ok(()) };
     let mut backoff = Backoff::default();
     let mut said = String::new();
-    tracing::info!(source = settings.source, folder = %settings.inbox.display(), zone = settings.source_tz, "connector started");
     loop {
         let began = Instant::now();
-        let ended = match Session::open(&settings, (&kafka, &broker), &postgres, &options, &source, &stop).await {
+        let ended = match Session::open(files_at_once, (kafka, broker), postgres, reading, &source, stop).await {
             Ok(Some(mut session)) => {
                 said.clear();
-                session.run(&stop).await
+                session.run(stop).await
             }
             Ok(None) => Ok(()),
             Err(error) => Err(error),
@@ -125,11 +169,12 @@ pub async fn run(
             break;
         }
         if let Some(permanent) = error.permanent() {
+            stop.cancel();
             return Err(permanent);
         }
         let reason = cause(&error);
         if reason != said {
-            tracing::warn!(%error, reason, "connector waits and tries again");
+            tracing::warn!(source = source.name(), %error, reason, "connector waits and tries again");
             said = reason;
         }
         if began.elapsed() > GOOD_SESSION {
@@ -140,6 +185,6 @@ pub async fn run(
             () = stop.cancelled() => break,
         }
     }
-    tracing::info!(source = settings.source, "connector stopped");
+    tracing::info!(source = source.name(), "connector stopped");
     Ok(())
 }

@@ -7,11 +7,13 @@ use std::time::Duration;
 use fandom_services::env::Env;
 use jiff::tz::TimeZone;
 
+use crate::source::drive::DriveSettings;
+use crate::source::{NAME_FORM, is_name};
 use crate::workbook::Limits;
 
 /// Where files come from, and how their rows are read.
 ///
-/// - `FANDOM_INBOX`: the folder that is watched, with everything below it (`inbox`).
+/// - `FANDOM_INBOX`: the folder that is watched, with everything below it (`inbox`; none where only Drive is read).
 /// - `FANDOM_SOURCE`: the source's name, the first part of the id of each of its files (`inbox`). A source with another name is
 ///   another source: its files are other files.
 /// - `FANDOM_SOURCE_TZ`: the IANA zone of dates and times in sheets whose header names none (that of `FANDOM_REPORTING_TZ`).
@@ -27,8 +29,8 @@ use crate::workbook::Limits;
 ///   start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectorSettings {
-    /// The folder that is watched.
-    pub inbox: PathBuf,
+    /// The folder that is watched, if one is.
+    pub inbox: Option<PathBuf>,
     /// The source's name.
     pub source: String,
     /// Zone of naive times where a sheet names none (IANA).
@@ -43,6 +45,8 @@ pub struct ConnectorSettings {
     pub files_at_once: usize,
     /// What a file may cost at most.
     pub limits: Limits,
+    /// The folders of Google Drive, if any are read.
+    pub drive: Option<DriveSettings>,
 }
 
 impl ConnectorSettings {
@@ -54,17 +58,20 @@ impl ConnectorSettings {
         };
         let reporting_tz =
             env.checked("FANDOM_REPORTING_TZ", "UTC".to_owned(), "an IANA zone such as Europe/Riga", zone);
+        let source =
+            env.checked("FANDOM_SOURCE", "inbox".to_owned(), NAME_FORM, |text| is_name(text).then(|| text.to_owned()));
+        let drive = DriveSettings::from_env(env);
+        if drive.as_ref().is_some_and(|drive| drive.source == source) {
+            env.problem(
+                "FANDOM_DRIVE_SOURCE",
+                format!("`{source}` is the name of the folder's source too; give it another"),
+            );
+        }
+        let inbox = env.text("FANDOM_INBOX").map(PathBuf::from);
         ConnectorSettings {
-            inbox: env.text("FANDOM_INBOX").unwrap_or_else(|| "inbox".to_owned()).into(),
-            source: env.checked(
-                "FANDOM_SOURCE",
-                "inbox".to_owned(),
-                "a name of letters, digits, `-`, `_` or `.`",
-                |text| {
-                    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-                    text.chars().all(plain).then(|| text.to_owned())
-                },
-            ),
+            // Whoever names only folders of Drive has no other.
+            inbox: inbox.or_else(|| drive.is_none().then(|| "inbox".into())),
+            source,
             source_tz: env.checked("FANDOM_SOURCE_TZ", reporting_tz, "an IANA zone such as Europe/Riga", zone),
             default_platform: env
                 .text("FANDOM_DEFAULT_PLATFORM")
@@ -85,6 +92,7 @@ impl ConnectorSettings {
                 text.parse().ok().filter(|count| (1..=64).contains(count))
             }),
             limits: limits(env),
+            drive,
         }
     }
 }

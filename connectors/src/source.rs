@@ -3,15 +3,19 @@
 //! A source knows how to list its files and to lay the bytes of one of them on the local disk. What the bytes mean is not its
 //! business ([`crate::workbook`]), nor what becomes of them (`publish`).
 
+pub mod drive;
 pub mod folder;
 mod stamp;
 
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::reading::Reading;
 pub use stamp::exported_at;
 
 /// Something that shows files, and shows them again when they change.
@@ -32,13 +36,23 @@ pub trait Source: Send + Sync + 'static {
     fn fetch(&self, seen: &Seen, stop: &CancellationToken) -> impl Future<Output = Result<Content, FetchError>> + Send;
 }
 
+/// What the name of a source must be, and whether a text is that.
+pub(crate) const NAME_FORM: &str = "a name of letters, digits, `-`, `_` or `.`";
+
+/// See [`NAME_FORM`].
+pub(crate) fn is_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
 /// What a source shows at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// The files.
     pub files: Vec<Seen>,
-    /// Ids of files, and (ending in `/`) beginnings of ids, of which nothing is known at this moment.
+    /// Ids of files, and (ending in `/` or `:`) beginnings of ids, of which nothing is known at this moment.
     pub unknown: Vec<String>,
+    /// Parts that cannot be looked at now. Their files are shown as they last were, or are unknown.
+    pub troubles: Vec<Trouble>,
     /// What is there and is not read.
     pub passed_over: Vec<PassedOver>,
 }
@@ -48,14 +62,14 @@ impl Listing {
     pub fn is_unknown(&self, file: &str) -> bool {
         self.unknown
             .iter()
-            .any(|unknown| if unknown.ends_with('/') { file.starts_with(unknown) } else { file == unknown })
+            .any(|unknown| if unknown.ends_with(['/', ':']) { file.starts_with(unknown) } else { file == unknown })
     }
 }
 
 /// A file as a source shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// The file's id: `<source>:<relative path>`.
+    /// The file's id: `<source>:<relative path>`, or `<source>:<the source's own id>`.
     pub file: String,
     /// Name or path, as it is shown to people.
     pub name: String,
@@ -69,6 +83,10 @@ pub struct Seen {
     pub settled: bool,
     /// Why it can never be read, whatever it holds.
     pub unusable: Option<String>,
+    /// What the source says of its content beside size and time: a checksum, or the number of a revision.
+    pub fingerprint: Option<String>,
+    /// How it is read, where not as the other files of the source.
+    pub reading: Option<Arc<Reading>>,
     /// Where it is on the local disk, for a source that has it there.
     pub path: PathBuf,
 }
@@ -89,14 +107,38 @@ pub struct PassedOver {
     pub reason: &'static str,
 }
 
+/// A part of a source that cannot be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// Which part.
+    pub what: String,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// Whether it stays until somebody does that; else it may pass by itself.
+    pub permanent: bool,
+}
+
 /// The bytes of a file on the local disk.
 #[derive(Debug)]
 pub struct Content {
     /// Where they are.
     pub path: PathBuf,
-    /// SHA-256 of them, in hexadecimal digits.
-    pub sha256: String,
+    /// What tells them from other content.
+    pub digest: Digest,
     stamp: Option<folder::Stamp>,
+    /// A download is deleted when it was read.
+    _download: Option<tempfile::TempPath>,
+}
+
+/// What tells content from other content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// SHA-256 of its bytes, in hexadecimal digits.
+    Bytes(String),
+    /// Its rows: its bytes differ from one time to the next although it is the same.
+    Rows,
 }
 
 impl Content {
@@ -118,6 +160,24 @@ pub enum SourceError {
         #[source]
         cause: io::Error,
     },
+    /// A service that holds the files cannot be looked at. What was published stays.
+    #[error("{what} cannot be looked at; files that were published stay", what = .0.what)]
+    Service(Trouble),
+}
+
+impl SourceError {
+    /// The same as it is shown to people.
+    pub fn trouble(&self) -> Trouble {
+        match self {
+            SourceError::Folder { folder, cause } => Trouble {
+                what: format!("the folder {}", folder.display()),
+                reason: cause.to_string(),
+                remedy: "make it, mount its disk, or name another in FANDOM_INBOX".to_owned(),
+                permanent: false,
+            },
+            SourceError::Service(trouble) => trouble.clone(),
+        }
+    }
 }
 
 /// Why the content of a file could not be had.
@@ -129,7 +189,24 @@ pub enum FetchError {
     /// The system refused; it may work later.
     #[error("the file could not be read: {0}")]
     Io(#[from] io::Error),
+    /// The service that holds it did not give it.
+    #[error("{reason}")]
+    Source {
+        /// What is wrong and what to do, as it is shown to people.
+        reason: String,
+        /// Whether it stays until somebody does that.
+        permanent: bool,
+    },
     /// The process is stopping.
     #[error("stopped")]
     Stopped,
+}
+
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string can be written to");
+        text
+    })
 }

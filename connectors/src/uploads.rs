@@ -88,6 +88,8 @@ pub struct Upload {
     pub sha256: Option<String>,
     /// What it was read with.
     pub reading: Option<String>,
+    /// What the source said of the newest content beside size and time.
+    pub fingerprint: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
 }
@@ -103,10 +105,12 @@ impl Upload {
         self.begun.iter().any(|begun| begun.version == version)
     }
 
-    /// Whether the file was read to the end, with this size and time of change, and in this way.
+    /// Whether the file was read to the end, with this name, size, time of change and fingerprint, and in this way.
     pub fn is_of(&self, seen: &Seen, reading: &str) -> bool {
         matches!(self.state, State::Live | State::Failed)
+            && self.name == seen.name
             && self.size == Some(seen.size)
+            && self.fingerprint == seen.fingerprint
             && self.modified_us == Some(seen.modified_us)
             && self.exported_at == Some(seen.exported_at)
             && self.sha256.is_some()

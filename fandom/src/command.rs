@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use fandom_services::env::{Env, Problems};
 
+use crate::drive_sim::{self, DriveSimArgs};
 use crate::sample::{self, SampleArgs};
 use crate::{parts, settings, up};
 
@@ -34,6 +35,8 @@ enum Command {
     Topics,
     /// Write sample workbooks
     Sample(SampleArgs),
+    /// Serve a folder as a simulated Google Drive, to try the Drive source without a Google account
+    DriveSim(DriveSimArgs),
 }
 
 /// Which process of several this is.
@@ -90,6 +93,7 @@ pub fn run() -> ExitCode {
         Command::Migrate => parts::migrate(Env::of_process()),
         Command::Topics => parts::topics(Env::of_process()),
         Command::Sample(args) => write_sample(&args),
+        Command::DriveSim(args) => drive_sim::run(&args, Env::of_process()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

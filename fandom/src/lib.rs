@@ -6,8 +6,10 @@
 //! - [`up`]: all of them together, on local servers where none are named.
 //! - [`local`]: servers for a machine that has none.
 //! - [`sample`]: sample workbooks.
+//! - [`drive_sim`]: a folder as Google Drive, without Google.
 
 pub mod command;
+pub mod drive_sim;
 pub mod local;
 pub mod parts;
 pub mod sample;

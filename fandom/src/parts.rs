@@ -112,7 +112,10 @@ pub fn unreachable_broker(settings: &kafka::KafkaSettings) -> String {
 }
 
 /// Reports all bad settings, or begins to log.
-fn begin<T>(mut env: Env, settings: T) -> anyhow::Result<T> {
+///
+/// # Errors
+/// When settings cannot be used.
+pub fn begin<T>(mut env: Env, settings: T) -> anyhow::Result<T> {
     let logs = LogSettings::from_env(&mut env);
     failpoints::arm(&mut env);
     let unknown = unknown(&env);
@@ -129,7 +132,10 @@ fn runtime() -> anyhow::Result<Runtime> {
 }
 
 /// Runs a part. The first signal asks it to stop, the second ends the process at once.
-fn until_stopped<F, E>(part: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()>
+///
+/// # Errors
+/// When the part fails.
+pub fn until_stopped<F, E>(part: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()>
 where
     F: Future<Output = Result<(), E>>,
     E: Into<anyhow::Error>,

@@ -65,6 +65,32 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_POLL_MS", "1000", "milliseconds between two looks at the folder"),
     setting("FANDOM_SETTLE_MS", "200", "milliseconds for which a file must not change before it is read"),
     setting(
+        "FANDOM_DRIVE_FOLDERS",
+        "none",
+        "folders of Google Drive that are read, by id or address, separated by commas; each may have settings of its own, as in ID;zone=Europe/Riga;platform=Fansly;interval_ms=5000",
+    ),
+    setting("FANDOM_DRIVE_CREDENTIALS", "none", "key file of the service account that the folders are shared with"),
+    setting("FANDOM_DRIVE_SUBJECT", "none", "user on whose behalf the account reads, by domain-wide delegation"),
+    setting("FANDOM_DRIVE_SOURCE", "drive", "name of the Drive source, the first part of the id of each of its files"),
+    setting(
+        "FANDOM_DRIVE_POLL_MS",
+        "10000",
+        "milliseconds between two questions for changes; a wait is up to a quarter shorter",
+    ),
+    setting("FANDOM_DRIVE_RECONCILE_SECONDS", "3600", "seconds between two full listings"),
+    setting(
+        "FANDOM_DRIVE_BACKOFF_MS",
+        "1000",
+        "milliseconds of the first wait after a fault; the next ones double up to a minute",
+    ),
+    setting("FANDOM_DRIVE_TIMEOUT_SECONDS", "60", "seconds for which Drive may be silent in the middle of an answer"),
+    setting(
+        "FANDOM_DRIVE_DOWNLOADS",
+        "that of the system",
+        "directory for downloads, each of which is deleted when it was read",
+    ),
+    setting("FANDOM_DRIVE_URL", "https://www.googleapis.com", "where the Drive API is, such as a simulator"),
+    setting(
         "FANDOM_FILES_AT_ONCE",
         "2",
         "files read and published at the same time; one takes up to 700 MiB of memory, a usual one some 10 MiB",

@@ -100,6 +100,13 @@ impl Agency {
         std::fs::rename(&half, target).expect("a file can be moved");
     }
 
+    /// The bytes of a file, and when it was exported, in milliseconds since the Unix epoch.
+    pub fn content(&self, file: &str) -> (Vec<u8>, i64) {
+        let bytes = std::fs::read(self.folder.join(file)).expect("a file can be read");
+        let at = self.modified_at(file).duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        (bytes, i64::try_from(at.as_millis()).expect("before the year 292 million"))
+    }
+
     fn modified_at(&self, file: &str) -> SystemTime {
         let records = self.expected["files"].as_array().expect("the truth lists files");
         let record = records.iter().find(|record| record["file"] == file).expect("the truth knows the file");

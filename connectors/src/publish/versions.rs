@@ -48,6 +48,7 @@ mod tests {
             exported_at: None,
             sha256: None,
             reading: None,
+            fingerprint: None,
             error: None,
         }
     }

@@ -65,6 +65,7 @@ pub(super) fn plan<'a>(
         if is_busy(&seen.file) {
             continue;
         }
+        let reading = seen.reading.as_ref().map_or(reading, |reading| &*reading.key);
         match decide(upload, Some(seen), reading) {
             Action::Note => plan.note.push(seen),
             Action::Read => reads.push(Task::Read(seen.clone())),
@@ -113,6 +114,8 @@ mod tests {
             exported_at: 1,
             settled: true,
             unusable: None,
+            fingerprint: None,
+            reading: None,
             path: file.into(),
         }
     }
@@ -132,6 +135,7 @@ mod tests {
             exported_at: Some(1),
             sha256: Some("aa".into()),
             reading: Some(READING.into()),
+            fingerprint: None,
             error: None,
         };
         (file.into(), upload)

@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::plan::{Task, plan};
 use super::{PATIENCE, SessionError};
 use crate::meters;
-use crate::publish::{Broker, Log, LogError, Outcome, PublishError, Publisher, reading};
-use crate::settings::ConnectorSettings;
-use crate::source::{Listing, PassedOver, Source};
+use crate::publish::{Broker, Log, LogError, Outcome, PublishError, Publisher};
+use crate::reading::Reading;
+use crate::source::{Listing, PassedOver, Seen, Source, Trouble};
 use crate::uploads::{StoreError, Upload, Uploads};
-use crate::workbook::{ReadError, ReadOptions};
+use crate::workbook::ReadError;
 
 /// How often a connector that waits for another to end asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -40,25 +40,34 @@ pub(super) struct Session<S> {
     tasks: VecDeque<Task>,
     /// A look is due as soon as nothing is left to do.
     look_when_done: bool,
-    /// Files that could not be had from the disk, and when to try again.
-    delayed: HashMap<String, (Instant, Backoff)>,
+    /// Files that could not be had, and when to try again.
+    delayed: HashMap<String, Delay>,
     passed_over: HashSet<PassedOver>,
-    source_failed: Option<String>,
+    /// What was said of the source: whether it could be listed, and its troubles.
+    said: Option<(bool, Vec<Trouble>)>,
     heartbeat: Instant,
+}
+
+struct Delay {
+    not_before: Instant,
+    backoff: Backoff,
+    /// How the file was shown: where it is shown otherwise, there is no use in waiting.
+    seen: Seen,
 }
 
 struct Finished {
     file: String,
+    seen: Option<Seen>,
     result: Result<(Outcome, Option<Upload>), PublishError>,
 }
 
 impl<S: Source> Session<S> {
     /// Connects, waits for the source's lock and reads what is known. `None` when `stop` was called meanwhile.
     pub async fn open(
-        settings: &ConnectorSettings,
+        files_at_once: usize,
         (kafka, broker): (&KafkaSettings, &Arc<Broker>),
         postgres: &PostgresSettings,
-        options: &Arc<ReadOptions>,
+        reading: &Arc<Reading>,
         source: &Arc<S>,
         stop: &CancellationToken,
     ) -> Result<Option<Session<S>>, SessionError> {
@@ -78,17 +87,12 @@ impl<S: Source> Session<S> {
             () = stop.cancelled() => return Ok(None),
         };
         tracing::info!(source = source.name(), files = known.len(), partitions = log.partitions, "source is served");
-        let publisher = Publisher {
-            log: Arc::new(log),
-            uploads,
-            options: Arc::clone(options),
-            reading: reading(options),
-            stop: stop.child_token(),
-        };
+        let publisher =
+            Publisher { log: Arc::new(log), uploads, reading: Arc::clone(reading), stop: stop.child_token() };
         Ok(Some(Session {
             source: Arc::clone(source),
             publisher: Arc::new(publisher),
-            files_at_once: settings.files_at_once,
+            files_at_once,
             known,
             busy: HashSet::new(),
             jobs: JoinSet::new(),
@@ -96,7 +100,7 @@ impl<S: Source> Session<S> {
             look_when_done: false,
             delayed: HashMap::new(),
             passed_over: HashSet::new(),
-            source_failed: None,
+            said: None,
             heartbeat: Instant::now(),
         }))
     }
@@ -116,7 +120,7 @@ impl<S: Source> Session<S> {
         self.look().await?;
         loop {
             self.start_tasks();
-            meters::waiting(self.busy.len() + self.tasks.len());
+            meters::waiting(source.name(), self.busy.len() + self.tasks.len());
             let finished = tokio::select! {
                 Some(finished) = self.jobs.join_next() => Some(finished),
                 () = source.changed() => None,
@@ -144,22 +148,15 @@ impl<S: Source> Session<S> {
         let mut listing = match self.source.look().await {
             Ok(listing) => listing,
             Err(error) => {
-                meters::looked("failed");
-                let reason = fandom_services::postgres::cause(&error);
-                if self.source_failed.as_ref() != Some(&reason) {
-                    tracing::error!(%error, reason, "source cannot be looked at");
-                    self.source_failed = Some(reason);
-                }
+                meters::looked(self.source.name(), "failed");
                 self.tasks.clear();
-                return Ok(());
+                return self.report(false, vec![error.trouble()]).await;
             }
         };
-        meters::looked("ok");
-        if self.source_failed.take().is_some() {
-            tracing::info!(source = self.source.name(), "source can be looked at again");
-        }
+        meters::looked(self.source.name(), if listing.troubles.is_empty() { "ok" } else { "failed" });
+        self.report(true, std::mem::take(&mut listing.troubles)).await?;
         self.report_passed_over(&mut listing);
-        let most = self.publisher.options.limits.max_file_bytes;
+        let most = self.publisher.reading.options.limits.max_file_bytes;
         for seen in listing.files.iter_mut().filter(|seen| seen.size > most) {
             let what = format!("{} bytes", seen.size);
             seen.unusable.get_or_insert_with(|| {
@@ -167,16 +164,38 @@ impl<S: Source> Session<S> {
             });
         }
         let now = Instant::now();
-        let plan = plan(&listing, &self.known, &self.publisher.reading, |file| self.busy.contains(file));
+        let plan = plan(&listing, &self.known, &self.publisher.reading.key, |file| self.busy.contains(file));
         let noted = match plan.note.as_slice() {
             [] => Vec::new(),
             note => self.publisher.uploads.note(note, self.publisher.log.partitions).await?,
         };
         self.tasks = plan.tasks;
-        let is_delayed = |file: &str| self.delayed.get(file).is_some_and(|(not_before, _)| now < *not_before);
-        self.tasks.retain(|task| !matches!(task, Task::Read(seen) if is_delayed(&seen.file)));
+        let is_delayed = |seen: &Seen| {
+            self.delayed.get(&seen.file).is_some_and(|delay| now < delay.not_before && delay.seen == *seen)
+        };
+        self.tasks.retain(|task| !matches!(task, Task::Read(seen) if is_delayed(seen)));
         self.look_when_done = plan.waits;
         self.known.extend(noted.into_iter().map(|upload| (upload.file.clone(), upload)));
+        Ok(())
+    }
+
+    /// Says in the log and in `app.sources`, once, whether the source can be looked at.
+    async fn report(&mut self, listed: bool, troubles: Vec<Trouble>) -> Result<(), SessionError> {
+        let now = (listed, troubles);
+        if self.said.as_ref() == Some(&now) {
+            return Ok(());
+        }
+        let source = self.source.name();
+        let (before, said) = self.said.as_ref().map_or((true, &[][..]), |(listed, said)| (*listed, said));
+        for trouble in now.1.iter().filter(|trouble| !said.contains(trouble)) {
+            let Trouble { what, reason, remedy, permanent } = trouble;
+            tracing::error!(source, what, reason, remedy, permanent, "source cannot be looked at");
+        }
+        if now.1.is_empty() && !(before && said.is_empty()) {
+            tracing::info!(source, "source can be looked at again");
+        }
+        self.publisher.uploads.stands(listed, &now.1).await?;
+        self.said = Some(now);
         Ok(())
     }
 
@@ -210,12 +229,13 @@ impl<S: Source> Session<S> {
                     },
                     Err(error) => Err(error),
                 };
-                Finished { file, result }
+                let seen = if let Task::Read(seen) = task { Some(seen) } else { None };
+                Finished { file, seen, result }
             });
         }
     }
 
-    fn finish(&mut self, Finished { file, result }: Finished) -> Result<(), SessionError> {
+    fn finish(&mut self, Finished { file, seen, result }: Finished) -> Result<(), SessionError> {
         self.busy.remove(&file);
         let (outcome, upload) = result?;
         self.heartbeat = Instant::now();
@@ -224,10 +244,13 @@ impl<S: Source> Session<S> {
                 self.delayed.remove(&file);
             }
             Outcome::Changed => {}
-            Outcome::Unread => {
-                let (not_before, backoff) =
-                    self.delayed.entry(file.clone()).or_insert_with(|| (Instant::now(), retries()));
-                *not_before = Instant::now() + backoff.next_wait();
+            Outcome::Unread | Outcome::Refused => {
+                if let Some(seen) = seen {
+                    let before = self.delayed.remove(&file).filter(|delay| delay.seen == seen);
+                    let mut backoff = before.map_or_else(|| retries(outcome), |delay| delay.backoff);
+                    let not_before = Instant::now() + backoff.next_wait();
+                    self.delayed.insert(file.clone(), Delay { not_before, backoff, seen });
+                }
             }
         }
         if let Some(upload) = upload {
@@ -245,13 +268,17 @@ impl<S: Source> Session<S> {
             tracing::warn!(files = ?self.busy, "files in work did not stop in time; they are left to themselves");
             self.jobs.abort_all();
         }
-        meters::waiting(0);
+        meters::waiting(self.source.name(), 0);
     }
 }
 
-/// Waiting times of a file that could not be had from the disk.
-fn retries() -> Backoff {
-    Backoff::new(Duration::from_secs(1), Duration::from_secs(30))
+/// Waiting times of a file that could not be had. One that is refused is asked for again now and then, since rights change
+/// without a sign.
+fn retries(outcome: Outcome) -> Backoff {
+    match outcome {
+        Outcome::Refused => Backoff::new(Duration::from_secs(60), Duration::from_secs(1800)),
+        _ => Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
+    }
 }
 
 /// Waits until this session holds the source's lock; it goes with the connection. The server is told to find out within half a

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Content, FetchError, Listing, Seen, Source, SourceError, exported_at};
+use super::{Content, Digest as ContentDigest, FetchError, Listing, Seen, Source, SourceError, exported_at, hex};
 use walk::Found;
 use watch::Watch;
 
@@ -153,7 +153,8 @@ impl Source for FolderSource {
                     read => hasher.update(&buffer[..read]),
                 }
             }
-            let content = Content { path, sha256: hex(&hasher.finalize()), stamp: Some(stamp) };
+            let digest = ContentDigest::Bytes(hex(&hasher.finalize()));
+            let content = Content { path, digest, stamp: Some(stamp), _download: None };
             if content.is_unchanged() { Ok(content) } else { Err(FetchError::Changed) }
         });
         match digested.await.unwrap_or_else(|broken| Err(io::Error::other(broken).into())) {
@@ -182,6 +183,8 @@ impl State {
                 exported_at: exported_at(last).unwrap_or(modified_us.div_euclid(1_000_000)),
                 settled: now - since >= settle,
                 unusable: unusable.map(str::to_owned),
+                fingerprint: None,
+                reading: None,
                 name: relative,
                 path: path.clone(),
             });
@@ -189,14 +192,6 @@ impl State {
         }
         self.settling = settling;
         let unknown = walked.unreadable.iter().map(|prefix| format!("{source}:{prefix}")).collect();
-        Listing { files, unknown, passed_over: walked.passed_over }
+        Listing { files, unknown, passed_over: walked.passed_over, ..Listing::default() }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string can be written to");
-        text
-    })
 }

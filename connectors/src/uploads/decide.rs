@@ -9,8 +9,8 @@
 //!  live, failed  │ leave                 │ read, unless it is as known  │ retract; forget if never live
 //! ```
 //!
-//! A file is *as known* when size and time of change are those of the content that was last read, and zone, platform and
-//! reader are still the same. Where only the time differs, the content is digested and its rows are published again as a new
+//! A file is *as known* when name, size, time of change and fingerprint are those of the content that was last read, and zone,
+//! platform and reader are still the same. A fingerprint is what a source knows of the content beside size and time. Where only the time differs, the content is digested and its rows are published again as a new
 //! version: the time of change takes part in choosing the winner among equal rows (METRICS.md §2), so the
 //! figures must not depend on whether the connector was running when the file was touched. A time that differs by
 //! less than a second changes nothing and is only noted.
@@ -71,7 +71,10 @@ pub fn decide(known: Option<&Upload>, seen: Option<&Seen>, reading: &str) -> Act
 pub fn decide_content(known: Option<&Upload>, seen: &Seen, sha256: &str, reading: &str) -> ContentAction {
     let Some(known) = known else { return ContentAction::Publish };
     let same_content = known.sha256.as_deref() == Some(sha256) && known.reading.as_deref() == Some(reading);
-    let same_order = known.exported_at == Some(seen.exported_at) && known.modified_at() == Some(seen.modified_at());
+    // A file that keeps its id under another name is shown, and takes part in the order of files, under the new one.
+    let same_order = known.name == seen.name
+        && known.exported_at == Some(seen.exported_at)
+        && known.modified_at() == Some(seen.modified_at());
     match (known.state, known.version) {
         (State::Live, _) if same_content && same_order => ContentAction::Refresh,
         (State::Failed, _) if same_content => ContentAction::Refresh,
@@ -100,6 +103,8 @@ mod tests {
             exported_at: 1_700_000_000,
             settled: true,
             unusable: None,
+            fingerprint: None,
+            reading: None,
             path: "a.xlsx".into(),
         }
     }
@@ -124,6 +129,7 @@ mod tests {
             exported_at: Some(1_700_000_000),
             sha256: published.then(|| SHA.into()),
             reading: published.then(|| READING.into()),
+            fingerprint: None,
             error: (state == State::Failed).then(|| "bad".into()),
         }
     }
@@ -163,6 +169,19 @@ mod tests {
         }
         let unread = Upload { sha256: None, ..upload(State::Failed) };
         assert_eq!(decide(Some(&unread), Some(&seen()), READING), Action::Read, "it could not even be opened");
+    }
+
+    #[test]
+    fn a_fingerprint_or_a_name_that_changed_is_looked_into() {
+        let known = upload(State::Live);
+        let revised = Seen { fingerprint: Some("md5 x".into()), ..seen() };
+        assert_eq!(decide(Some(&known), Some(&revised), READING), Action::Read);
+        assert_eq!(decide_content(Some(&known), &revised, SHA, READING), ContentAction::Refresh, "the same after all");
+        let as_read = Upload { fingerprint: revised.fingerprint.clone(), ..known.clone() };
+        assert_eq!(decide(Some(&as_read), Some(&revised), READING), Action::Leave);
+        let renamed = Seen { name: "b.xlsx".into(), ..seen() };
+        assert_eq!(decide(Some(&known), Some(&renamed), READING), Action::Read);
+        assert_eq!(decide_content(Some(&known), &renamed, SHA, READING), ContentAction::Publish);
     }
 
     #[test]

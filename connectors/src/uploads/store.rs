@@ -10,7 +10,7 @@ use tokio_postgres::types::{Json, ToSql};
 use tokio_postgres::{Client, Row};
 
 use super::{Begun, State, Upload};
-use crate::source::Seen;
+use crate::source::{Seen, Trouble};
 
 /// The files of one source in `app.uploads`.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ const LONGEST_CALL: Duration = Duration::from_secs(30);
 
 /// The columns of an [`Upload`], in the order in which [`upload`] reads them.
 const COLUMNS: &str = "file, name, partition, state, version, live_version, live_rows, begun, size_bytes, modified_at, \
-                       exported_at, sha256, reading, error";
+                       exported_at, sha256, reading, fingerprint, error";
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -94,6 +94,19 @@ impl Uploads {
     /// Returns if the session still holds the source's lock, as far as can be told.
     pub async fn alive(&self) -> Result<(), StoreError> {
         timely(self.client.simple_query("")).await.map(drop)
+    }
+
+    /// Notes whether the source can be looked at: every part of it but for these, or (`listed` is false) nothing of it.
+    pub async fn stands(&self, listed: bool, troubles: &[Trouble]) -> Result<(), StoreError> {
+        let state = match (listed, troubles) {
+            (true, []) => "ok",
+            (true, _) => "partly",
+            (false, _) => "failed",
+        };
+        let sql = "insert into app.sources as s (source, state, troubles) values ($1, $2, $3) on conflict (source) do update \
+                   set state = excluded.state, troubles = excluded.troubles, updated_at = now(), \
+                   since = case when s.state = excluded.state then s.since else now() end";
+        timely(self.client.execute(sql, &[&&*self.source, &state, &Json(troubles)])).await.map(drop)
     }
 
     /// Keeps files in mind that were not read yet; returns those that were not kept before. `partitions` is the number of partitions of `fandom.rows`.
@@ -131,12 +144,12 @@ impl Uploads {
     ) -> Result<Upload, StoreError> {
         let sql = format!(
             "insert into app.uploads as u (file, source, name, partition, state, version, begun, size_bytes, modified_at, \
-             exported_at, sha256, reading, attempts) values ($1, $2, $3, $4, 'publishing', $5, \
-             jsonb_build_array(jsonb_build_object('version', $5::bigint, 'ordinals', $6::bigint)), $7, $8, $9, $10, $11, 1) \
+             exported_at, sha256, reading, fingerprint, attempts) values ($1, $2, $3, $4, 'publishing', $5, \
+             jsonb_build_array(jsonb_build_object('version', $5::bigint, 'ordinals', $6::bigint)), $7, $8, $9, $10, $11, $12, 1) \
              on conflict (file) do update set name = excluded.name, state = 'publishing', version = {NEXT}, \
              begun = u.begun || jsonb_build_object('version', {NEXT}, 'ordinals', $6::bigint), size_bytes = excluded.size_bytes, \
              modified_at = excluded.modified_at, exported_at = excluded.exported_at, sha256 = excluded.sha256, \
-             reading = excluded.reading, error = null, attempts = u.attempts + 1, updated_at = now() \
+             reading = excluded.reading, fingerprint = excluded.fingerprint, error = null, attempts = u.attempts + 1, updated_at = now() \
              returning {COLUMNS}"
         );
         let row = timely(self.client.query_one(
@@ -153,6 +166,7 @@ impl Uploads {
                 &instant(seen.exported_at),
                 &sha256,
                 &reading,
+                &seen.fingerprint,
             ],
         ))
         .await?;
@@ -245,14 +259,15 @@ impl Uploads {
         Ok(upload(&row))
     }
 
-    /// Notes size and times of content that is already known.
+    /// Notes name, size, times and fingerprint of content that is already known.
     pub async fn refresh(&self, seen: &Seen) -> Result<Upload, StoreError> {
         let sql = format!(
-            "update app.uploads set size_bytes = $2, modified_at = $3, exported_at = $4, updated_at = now() \
-             where file = $1 returning {COLUMNS}"
+            "update app.uploads set name = $5, size_bytes = $2, modified_at = $3, exported_at = $4, fingerprint = $6, \
+             updated_at = now() where file = $1 returning {COLUMNS}"
         );
         let times = (instant_us(seen.modified_us), instant(seen.exported_at));
-        self.changed(&seen.file, &sql, &[&seen.file, &big(seen.size), &times.0, &times.1]).await
+        let values: Params<'_> = &[&seen.file, &big(seen.size), &times.0, &times.1, &seen.name, &seen.fingerprint];
+        self.changed(&seen.file, &sql, values).await
     }
 
     /// Begins to take a file back: a version without rows. Should the file come back before that is done, it is new.
@@ -324,7 +339,8 @@ fn upload(row: &Row) -> Upload {
         exported_at: time(10).map(|us| us.div_euclid(1_000_000)),
         sha256: row.get(11),
         reading: row.get(12),
-        error: row.get(13),
+        fingerprint: row.get(13),
+        error: row.get(14),
     }
 }
 

@@ -1,0 +1,65 @@
+//! What tells content from other content where its bytes do not: its rows.
+
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use fandom_schemas::rows::{Row, Text};
+use sha2::{Digest, Sha256};
+
+use crate::reading::Reading;
+use crate::source::hex;
+use crate::workbook::{self, Fault, RejectedRow, RowSink, Stop};
+
+/// SHA-256 of the rows that a workbook gives, in hexadecimal digits; of its bytes where it cannot be read. An export of the same
+/// content differs in its bytes from one time to the next, but never in its rows.
+///
+/// # Errors
+/// When the disk cannot be read.
+pub(super) async fn digest_of_rows(path: &Path, name: &str, reading: &Arc<Reading>) -> io::Result<String> {
+    let (path, name, reading) = (path.to_owned(), name.to_owned(), Arc::clone(reading));
+    let digested = tokio::task::spawn_blocking(move || {
+        let mut rows = RowDigest(Sha256::new());
+        // The reader says what is wrong with a broken file when it is published.
+        match catch_unwind(AssertUnwindSafe(|| workbook::read(&path, &name, &reading.options, &mut rows))) {
+            Ok(Ok(summary)) => {
+                serde_json::to_writer(&mut rows.0, &summary.sheets).map_err(io::Error::other)?;
+                Ok(hex(&rows.0.finalize()))
+            }
+            Ok(Err(error)) if error.fault() == Fault::Machine => {
+                Err(io::Error::other(fandom_services::postgres::cause(&error)))
+            }
+            Ok(Err(_)) | Err(_) => {
+                let mut bytes = Sha256::new();
+                io::copy(&mut File::open(&path)?, &mut bytes)?;
+                Ok(hex(&bytes.finalize()))
+            }
+        }
+    });
+    digested.await.unwrap_or_else(|broken| Err(io::Error::other(broken)))
+}
+
+/// Takes rows, and keeps nothing but their digest.
+struct RowDigest(Sha256);
+
+impl RowSink for RowDigest {
+    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), Stop> {
+        serde_json::to_writer(&mut self.0, row).map_err(|_| Stop)?;
+        match text {
+            Some(text) => serde_json::to_writer(&mut self.0, text).map_err(|_| Stop),
+            None => Ok(()),
+        }
+    }
+
+    fn reject(&mut self, reject: RejectedRow) -> Result<(), Stop> {
+        self.0.update(reject.row.to_le_bytes());
+        self.0.update(reject.reason.as_bytes());
+        for cell in &reject.cells {
+            self.0.update(cell.as_bytes());
+            self.0.update([0]);
+        }
+        Ok(())
+    }
+}
