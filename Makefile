@@ -19,11 +19,11 @@ test: ## set up, then run every test, over real Kafka and Postgres
 	@scripts/setup
 	cargo test --release --locked --workspace
 
-soak: ## set up, then ten minutes of kills, and twenty times as many random histories
+soak: ## set up, then twenty times as many random histories, every agency every way, and ten minutes of kills
 	@scripts/setup
 	cargo build --release --locked -p fandom
 	FANDOM_SOAK=20 cargo test --release --locked -p fandom-dataflows --test exactness
-	cargo test --release --locked -p fandom-tests --test soak -- --ignored --nocapture
+	cargo test --release --locked -p fandom-tests --test golden --test soak -- --ignored --nocapture
 
 bench: ## set up, then measure speed, freshness and memory (bench/README.md)
 	@scripts/setup

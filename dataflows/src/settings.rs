@@ -17,6 +17,7 @@ use crate::runtime::cluster::Cluster;
 /// - `FANDOM_EPOCH_MS`: how often a change reaches the views at most, when there is little to do (2).
 /// - `FANDOM_VIEW_TOPICS`: whether changes of the views are written to the topics `fandom.views.*`, `yes` or `no` (`yes`).
 /// - `FANDOM_MAX_ROWS_IN_FLIGHT`: rows read from Kafka whose effect is not yet in Postgres, at most (400000).
+/// - `FANDOM_MAX_BYTES_IN_FLIGHT`: the same in bytes (256 MiB).
 #[derive(Clone, Debug)]
 pub struct DataflowSettings {
     /// Worker threads of each process.
@@ -39,6 +40,8 @@ pub struct DataflowSettings {
     pub view_topics: bool,
     /// Bound of the rows read and not yet committed.
     pub max_rows_in_flight: usize,
+    /// The same in bytes of the log.
+    pub max_bytes_in_flight: usize,
 }
 
 /// Up to when "days since" are counted.
@@ -80,6 +83,7 @@ impl DataflowSettings {
             _ => None,
         });
         let max_rows_in_flight = env.checked("FANDOM_MAX_ROWS_IN_FLIGHT", 400_000, "a number of rows", positive);
+        let max_bytes_in_flight = env.checked("FANDOM_MAX_BYTES_IN_FLIGHT", 256 << 20, "a number of bytes", positive);
         DataflowSettings {
             workers,
             cluster,
@@ -91,6 +95,7 @@ impl DataflowSettings {
             epoch,
             view_topics,
             max_rows_in_flight,
+            max_bytes_in_flight,
         }
     }
 }

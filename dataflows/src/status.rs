@@ -35,6 +35,17 @@ pub struct Snapshot {
     pub lag: BTreeMap<u32, i64>,
 }
 
+impl Snapshot {
+    /// Tells the metrics.
+    pub fn measure(&self) {
+        let done = if self.records_due == 0 { 1.0 } else { self.records_done as f64 / self.records_due as f64 };
+        metrics::gauge!("fandom_dataflow_hydration_ratio").set(done);
+        for (partition, lag) in &self.lag {
+            metrics::gauge!("fandom_dataflow_lag_records", "partition" => partition.to_string()).set(*lag as f64);
+        }
+    }
+}
+
 impl Status {
     /// A partition ended here when the job started.
     pub fn set_due(&self, partition: u32, due: i64) {

@@ -9,6 +9,7 @@ use fandom_dataflows::DataflowSettings;
 use fandom_services::env::Env;
 use fandom_services::kafka::{KafkaSettings, ensure_topics};
 use fandom_services::logs::LogSettings;
+use fandom_services::metrics::MetricsSettings;
 use fandom_services::postgres::PostgresSettings;
 use fandom_services::{failpoints, kafka};
 use tokio::runtime::Runtime;
@@ -117,10 +118,12 @@ pub fn unreachable_broker(settings: &kafka::KafkaSettings) -> String {
 /// When settings cannot be used.
 pub fn begin<T>(mut env: Env, settings: T) -> anyhow::Result<T> {
     let logs = LogSettings::from_env(&mut env);
+    let metrics = MetricsSettings::from_env(&mut env);
     failpoints::arm(&mut env);
     let unknown = unknown(&env);
     let settings = finish(env, settings)?;
     logs.start();
+    metrics.start().context("FANDOM_METRICS_PORT: metrics cannot be served")?;
     for variable in unknown {
         tracing::warn!(variable, "this variable looks like a setting and is none; see `fandom --help`");
     }

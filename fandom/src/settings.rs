@@ -9,6 +9,7 @@ use fandom_dataflows::DataflowSettings;
 use fandom_services::env::{Env, Problems};
 use fandom_services::kafka::KafkaSettings;
 use fandom_services::logs::LogSettings;
+use fandom_services::metrics::MetricsSettings;
 use fandom_services::postgres::PostgresSettings;
 
 /// An environment variable that sets something.
@@ -122,6 +123,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_EPOCH_MS", "2", "least milliseconds between two commits of the views"),
     setting("FANDOM_VIEW_TOPICS", "yes", "whether changes of the views are written to the topics fandom.views.*"),
     setting("FANDOM_MAX_ROWS_IN_FLIGHT", "400000", "most rows read from Kafka whose effect is not yet in Postgres"),
+    setting(
+        "FANDOM_MAX_BYTES_IN_FLIGHT",
+        "268435456",
+        "most bytes read from Kafka whose effect is not yet in Postgres (256 MiB)",
+    ),
     setting("FANDOM_API_POOL", "8", "connections of the API to Postgres"),
     setting("FANDOM_API_TIMEOUT_SECONDS", "10", "longest time of a request"),
     setting("FANDOM_API_HEARTBEAT_SECONDS", "15", "seconds after which an idle live stream says that it lives"),
@@ -141,6 +147,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("FANDOM_LOG", "info", "what is logged, by module, such as info,fandom_dataflows=debug"),
     setting("FANDOM_LOG_FORMAT", "pretty", "pretty or json"),
+    setting(
+        "FANDOM_METRICS_PORT",
+        "0",
+        "port on loopback of /metrics for Prometheus, 0 for none; with up that of the API, the next two of connectors and dataflow",
+    ),
     setting("FANDOM_FAILPOINTS", "none", "for tests: where a part ends as if killed, as name=N,name=N"),
 ];
 
@@ -157,6 +168,8 @@ pub fn help() -> String {
 pub struct AllSettings {
     /// Logs.
     pub logs: LogSettings,
+    /// Metrics.
+    pub metrics: MetricsSettings,
     /// Kafka.
     pub kafka: KafkaSettings,
     /// Postgres.
@@ -174,6 +187,7 @@ impl AllSettings {
     pub fn from_env(env: &mut Env) -> AllSettings {
         AllSettings {
             logs: LogSettings::from_env(env),
+            metrics: MetricsSettings::from_env(env),
             kafka: KafkaSettings::from_env(env),
             postgres: PostgresSettings::from_env(env),
             connectors: ConnectorSettings::from_env(env),

@@ -155,9 +155,14 @@ impl Up {
             ("FANDOM_PORT".to_owned(), self.plan.port.to_string()),
             ("FANDOM_WORKERS".to_owned(), self.plan.workers.to_string()),
         ];
-        for (name, patience) in [("api", 2000), ("connect", 1200), ("dataflow", 1500)] {
+        for (place, (name, patience)) in (0u16..).zip([("api", 2000), ("connect", 1200), ("dataflow", 1500)]) {
             let patience = Duration::from_millis(patience);
-            self.parts.push(Supervisor::start(name, environment.clone(), &logs, patience)?);
+            let mut environment = environment.clone();
+            if settings.metrics.port != 0 {
+                let port = settings.metrics.port.saturating_add(place);
+                environment.push(("FANDOM_METRICS_PORT".to_owned(), port.to_string()));
+            }
+            self.parts.push(Supervisor::start(name, environment, &logs, patience)?);
         }
         readiness::wait(self.plan.port, &postgres, &self.parts, heartbeat).await;
 

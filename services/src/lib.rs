@@ -6,10 +6,12 @@
 //! - [`postgres`]: connections, with TLS by `sslmode`, and which errors pass.
 //! - [`retry`]: waiting longer after each failure.
 //! - [`logs`]: structured logs.
+//! - [`metrics`]: metrics, as Prometheus reads them.
 
 pub mod env;
 pub mod failpoints;
 pub mod kafka;
 pub mod logs;
+pub mod metrics;
 pub mod postgres;
 pub mod retry;

@@ -1,5 +1,6 @@
 //! A broker, a database and the parts of the suite, each of which can be killed and started again.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -116,6 +117,18 @@ impl Suite {
         }
     }
 
+    /// Asks a part to stop, and waits until it has; kills it if that takes long.
+    pub async fn stop(&mut self, part: Part) {
+        if let Some(pid) = self.pid(part).and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            let begun = Instant::now();
+            while self.ended(part).is_none() && begun.elapsed() < Duration::from_secs(10) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        self.kill(part);
+    }
+
     /// How a part ended, if it has.
     pub fn ended(&mut self, part: Part) -> Option<std::process::ExitStatus> {
         let (_, child) = self.parts.iter_mut().find(|(other, _)| *other == part)?;
@@ -194,6 +207,13 @@ impl Drop for Suite {
             self.kill(part);
         }
     }
+}
+
+/// Addresses on this machine that nothing listens on.
+pub fn free_addresses(count: usize) -> Vec<String> {
+    let listener = |_| TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let listeners: Vec<TcpListener> = (0..count).map(listener).collect();
+    listeners.iter().map(|listener| listener.local_addr().expect("an address").to_string()).collect()
 }
 
 /// The top of the source tree.

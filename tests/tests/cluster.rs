@@ -1,25 +1,18 @@
 //! A dataflow of two processes: the same figures as of one, and a lost process ends the other with a clear cause.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use fandom_tests::agency::Agency;
 use fandom_tests::expected::differences_at;
-use fandom_tests::suite::{Part, Suite};
+use fandom_tests::suite::{Part, Suite, free_addresses};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Two addresses that nothing listens on.
-fn addresses() -> String {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").to_string()).join("\n")
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_are_one_dataflow() {
     let agency = &Agency::checked_in("northlight");
     let hosts = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(hosts.path(), addresses()).expect("the file can be written");
+    std::fs::write(hosts.path(), free_addresses(2).join("\n")).expect("the file can be written");
     let mut settings = agency.settings();
     settings.extend([("FANDOM_WORKERS", "1"), ("FANDOM_PROCESSES", "2")]);
     settings.push(("FANDOM_HOSTS", hosts.path().to_str().expect("UTF-8")));

@@ -167,6 +167,11 @@ impl Record<'_> {
         std::str::from_utf8(value).ok()
     }
 
+    /// How long key and value are, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.message.key_len() + self.message.payload_len()
+    }
+
     /// Where it stands.
     pub fn place(&self) -> (i32, i64) {
         (self.message.partition(), self.message.offset())

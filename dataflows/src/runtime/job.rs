@@ -30,13 +30,22 @@ pub(super) struct Job {
     today: Option<i32>,
     /// The number of the next tick, and when it is due.
     tick: (i64, Instant),
-    /// Rows fed since the epoch began.
-    fed: usize,
-    /// Closed epochs that are not committed, and their rows.
-    in_flight: VecDeque<(Epoch, usize)>,
-    rows_in_flight: usize,
+    /// What was fed since the epoch began.
+    fed: Amount,
+    /// Closed epochs that are not committed, and what was fed in each.
+    epochs_in_flight: VecDeque<(Epoch, Amount)>,
+    in_flight: Amount,
     closed: Instant,
     hydrating: bool,
+    /// Rows and bytes in flight.
+    gauges: [metrics::Gauge; 2],
+}
+
+/// How much of the log.
+#[derive(Clone, Copy, Debug, Default)]
+struct Amount {
+    rows: usize,
+    bytes: usize,
 }
 
 /// An epoch of so many rows is closed even when the one before it is not done.
@@ -72,11 +81,15 @@ impl Job {
             calendar: Calendar::new(shared.settings.reporting_tz.clone()),
             today: None,
             tick: (0, Instant::now()),
-            fed: 0,
-            in_flight: VecDeque::new(),
-            rows_in_flight: 0,
+            fed: Amount::default(),
+            epochs_in_flight: VecDeque::new(),
+            in_flight: Amount::default(),
             closed: Instant::now(),
             hydrating: true,
+            gauges: ["rows", "bytes"].map(|unit| {
+                let worker = worker.index().to_string();
+                metrics::gauge!(format!("fandom_dataflow_in_flight_{unit}"), "worker" => worker)
+            }),
         })
     }
 
@@ -96,7 +109,7 @@ impl Job {
             if self.epoch_is_due(idle_tick) {
                 self.close_epoch();
             }
-            if read == 0 && !self.in_flight.is_empty() {
+            if read == 0 && !self.epochs_in_flight.is_empty() {
                 worker.step_or_park(Some(Duration::from_micros(500)));
             } else {
                 worker.step();
@@ -109,19 +122,27 @@ impl Job {
     /// Reads and feeds records; returns how many.
     fn read(&mut self) -> usize {
         let mut read = 0;
-        while read < READ_AT_ONCE && self.rows_in_flight + self.fed < self.shared.settings.max_rows_in_flight {
-            let idle = read == 0 && self.fed == 0 && self.in_flight.is_empty();
+        while read < READ_AT_ONCE && self.has_room() {
+            let idle = read == 0 && self.fed.rows == 0 && self.epochs_in_flight.is_empty();
             let wait = if idle { Duration::from_millis(1) } else { Duration::ZERO };
             match self.reader.poll(wait) {
                 Polled::Record(record) => {
                     read += 1;
-                    self.fed += self.feed.take(&record, &mut self.inputs).max(1);
+                    self.fed.bytes += record.bytes();
+                    self.fed.rows += self.feed.take(&record, &mut self.inputs).max(1);
                 }
                 Polled::Other => {}
                 Polled::Nothing => break,
             }
         }
         read
+    }
+
+    /// Whether more may be read: else the dataflow or the database is behind, and the log waits for them.
+    fn has_room(&self) -> bool {
+        let settings = &self.shared.settings;
+        self.in_flight.rows + self.fed.rows < settings.max_rows_in_flight
+            && self.in_flight.bytes + self.fed.bytes < settings.max_bytes_in_flight
     }
 
     fn tell_today(&mut self) {
@@ -134,7 +155,7 @@ impl Job {
             self.inputs.today.send((before, epoch, -1));
         }
         self.inputs.today.send((today, epoch, 1));
-        self.fed += 1;
+        self.fed.rows += 1;
     }
 
     /// Ticks come about once a second, so that what is computed anew as a whole is so at most once a second.
@@ -143,21 +164,21 @@ impl Job {
         if Instant::now() >= due && !(self.hydrating && tick > 0) {
             self.inputs.tick(tick);
             self.tick = (tick + 1, Instant::now() + TICK);
-            self.fed += 1;
+            self.fed.rows += 1;
         }
     }
 
     fn epoch_is_due(&mut self, idle_tick: Duration) -> bool {
         if self.hydrating {
-            return self.fed >= EPOCH_ROWS || self.reader.reached();
+            return self.fed.rows >= EPOCH_ROWS || !self.has_room() || self.reader.reached();
         }
         let age = self.closed.elapsed();
-        if self.fed == 0 {
+        if self.fed.rows == 0 {
             return age >= idle_tick;
         }
-        let room = self.in_flight.len() < EPOCHS_IN_FLIGHT;
+        let room = self.epochs_in_flight.len() < EPOCHS_IN_FLIGHT;
         (room && age >= self.shared.settings.epoch)
-            || (self.fed >= EPOCH_ROWS && self.in_flight.len() < 2 * EPOCHS_IN_FLIGHT)
+            || (self.fed.rows >= EPOCH_ROWS && self.epochs_in_flight.len() < 2 * EPOCHS_IN_FLIGHT)
     }
 
     fn close_epoch(&mut self) {
@@ -165,28 +186,37 @@ impl Job {
         let mut fed = self.fed;
         for (partition, next) in self.reader.moved() {
             self.inputs.bindings.send((Update::Binding(partition, next), epoch, 1));
-            fed = fed.max(1);
+            fed.rows = fed.rows.max(1);
         }
         self.hydrating &= !self.reader.reached();
         let next = if self.hydrating { epoch + 1 } else { now().max(self.shared.first_epoch).max(epoch + 1) };
         self.inputs.advance_to(next);
-        if fed > 0 {
-            self.in_flight.push_back((epoch, fed));
-            self.rows_in_flight += fed;
+        if fed.rows > 0 {
+            self.epochs_in_flight.push_back((epoch, fed));
+            self.in_flight.rows += fed.rows;
+            self.in_flight.bytes += fed.bytes;
+            self.tell_in_flight();
         }
-        self.fed = 0;
+        self.fed = Amount::default();
         self.closed = Instant::now();
     }
 
     /// Forgets the epochs that are committed.
     fn settle(&mut self) {
-        while let Some(&(epoch, rows)) = self.in_flight.front() {
+        while let Some(&(epoch, amount)) = self.epochs_in_flight.front() {
             if self.probe.less_equal(&epoch) {
                 break;
             }
-            self.in_flight.pop_front();
-            self.rows_in_flight -= rows;
+            self.epochs_in_flight.pop_front();
+            self.in_flight.rows -= amount.rows;
+            self.in_flight.bytes -= amount.bytes;
+            self.tell_in_flight();
         }
+    }
+
+    fn tell_in_flight(&self) {
+        self.gauges[0].set(self.in_flight.rows as f64);
+        self.gauges[1].set(self.in_flight.bytes as f64);
     }
 }
 

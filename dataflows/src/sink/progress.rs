@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use fandom_services::postgres::PostgresSettings;
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Client;
 use tokio_postgres::types::Json;
+use tokio_postgres::{Client, Row};
 
 use super::table::Table;
 use super::writer::SinkError;
@@ -49,7 +49,7 @@ pub struct Progress {
 /// When the database cannot be asked, or its views were written by a newer program.
 pub async fn look(postgres: &PostgresSettings) -> Result<Progress, SinkError> {
     let client = postgres.connect().await?;
-    read(&client, "select generation, epoch, bindings, views, version from views.progress").await
+    look_with(&client).await
 }
 
 /// Takes the right to write the views; whoever had it cannot commit any more.
@@ -57,13 +57,24 @@ pub async fn look(postgres: &PostgresSettings) -> Result<Progress, SinkError> {
 /// # Errors
 /// When the database cannot be asked, or its views were written by a newer program.
 pub async fn claim(client: &Client) -> Result<Progress, SinkError> {
-    let claimed =
-        "update views.progress set generation = generation + 1 returning generation, epoch, bindings, views, version";
-    read(client, claimed).await
+    // A program that is refused must not take the right from the one that is not.
+    let claim = format!(
+        "update views.progress set generation = generation + 1 where version <= {LAYOUT} returning {WHERE_THEY_STAND}"
+    );
+    match client.query_opt(&claim, &[]).await? {
+        Some(claimed) => read(client, &claimed).await,
+        None => look_with(client).await,
+    }
 }
 
-async fn read(client: &Client, query: &str) -> Result<Progress, SinkError> {
-    let row = client.query_one(query, &[]).await?;
+const WHERE_THEY_STAND: &str = "generation, epoch, bindings, views, version";
+
+async fn look_with(client: &Client) -> Result<Progress, SinkError> {
+    let look = format!("select {WHERE_THEY_STAND} from views.progress");
+    read(client, &client.query_one(&look, &[]).await?).await
+}
+
+async fn read(client: &Client, row: &Row) -> Result<Progress, SinkError> {
     let layout: i32 = row.get(4);
     if layout > LAYOUT {
         return Err(SinkError::TooNew { layout, known: LAYOUT });

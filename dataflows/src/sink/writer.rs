@@ -330,6 +330,8 @@ impl Writer {
             "update views.status set state = $1, records_done = $2, records_due = $3, lag = $4, heartbeat_at = now()
                     where (select generation from views.progress) = $5";
         let status = self.status.snapshot();
+        status.measure();
+        metrics::gauge!("fandom_sink_epoch_seconds").set(self.progress.epoch as f64 / 1000.0);
         let generation = self.progress.generation;
         let parameters: [&(dyn ToSql + Sync); 5] =
             [&status.state, &status.records_done, &status.records_due, &Json(&status.lag), &generation];

@@ -132,7 +132,8 @@ fn clusters(zone: &str) -> String {
         format!("'mean_spend_cents', {}, 'mean_messages_received', {}", mean("spend_cents"), mean("messages")),
         format!("'mean_purchase_days', {}, 'mean_unlock_rate', {} / 1e6", mean("days"), mean("millionths")),
         format!("'mean_tenure_days', {} / 86400", mean("tenure")),
-        "'mean_days_since_seen', (select day - date '1970-01-01' from views.as_of) - g.seen::float8 / g.size".to_owned(),
+        "'mean_days_since_seen', (select day - date '1970-01-01' from views.as_of) - g.seen::float8 / g.size"
+            .to_owned(),
     ];
     let sums = format!(
         "(select cluster, count(*) as size, sum(spend_cents)::bigint as spend_cents, sum(messages_received) as messages,

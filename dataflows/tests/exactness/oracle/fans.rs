@@ -105,7 +105,9 @@ pub fn measures(rows: &Winners<'_>, zone: &Zone, setup: &Setup, given: &Given) -
 /// What a fan's cluster must be, where that is known; else it may be any, or none.
 fn cluster(given: &Given, fan: (Id, Id)) -> Expected {
     match &given.settled {
-        Some(settled) => Expected::Exactly(settled.get(&fan).map_or(Datum::Null, |cluster| Datum::text(cluster.as_str()))),
+        Some(settled) => {
+            Expected::Exactly(settled.get(&fan).map_or(Datum::Null, |cluster| Datum::text(cluster.as_str())))
+        }
         None => Expected::OneOf(CLUSTERS.map(Datum::text).into_iter().chain([Datum::Null]).collect()),
     }
 }
