@@ -69,34 +69,40 @@ async fn nothing_is_lost_while_everything_dies() {
         .eventually("the changelogs", PATIENCE, |client| async move { changelogs::differences(suite, &client).await })
         .await;
     let client = suite.client().await.expect("the database answers");
-    let row = client.query_one("select epoch, views::text from views.progress", &[]).await.expect("a row");
-    let looks = readers.finish();
+    let records = "select sum(value::bigint)::bigint from views.progress, jsonb_each_text(bindings)";
+    let records: i64 = client.query_one(records, &[]).await.expect("a row").get(0);
+    let (looks, epochs) = readers.finish();
     eprintln!(
-        "{kills} kills, {changes} changes of the folder, {looks} reads of all views at one epoch each, 0 differences"
+        "{kills} kills, {changes} changes of the folder, {records} records of the log, {looks} reads of all views in one \
+         statement, at {epochs} commits or more, 0 differences"
     );
-    eprintln!("epoch {}, views {}", row.get::<_, i64>(0), row.get::<_, String>(1));
 }
 
 /// What all views must agree on, whatever the epoch: messages by chatter and day, month and all time, by creator and by fan.
-const AGREED: &str = "select coalesce(sum(messages_sent), 0)::bigint from views.chatter_hour
+const AGREED: &str = "select sum, epoch from views.progress, (
+    select coalesce(sum(messages_sent), 0)::bigint as sum from views.chatter_hour
     union select coalesce(sum(messages_sent), 0)::bigint from views.chatter_day
     union select coalesce(sum(messages_sent), 0)::bigint from views.chatter_month
     union select coalesce(sum(messages_sent), 0)::bigint from views.chatter_all
     union select coalesce(sum(messages), 0)::bigint from views.creator_day
-    union select coalesce(sum(messages_received), 0)::bigint from views.fan_measures";
+    union select coalesce(sum(messages_received), 0)::bigint from views.fan_measures) sums";
 
 /// Reads all views in one statement, all the time.
 struct Readers {
     ending: Arc<AtomicBool>,
     looks: Arc<AtomicU64>,
+    /// How many epochs were seen.
+    epochs: Arc<AtomicU64>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Readers {
     fn start(url: &str) -> Readers {
-        let (ending, looks) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let (url, stop, looked) = (url.to_owned(), Arc::clone(&ending), Arc::clone(&looks));
+        let (ending, looks, epochs) = (Arc::<AtomicBool>::default(), Arc::default(), Arc::default());
+        let (url, stop) = (url.to_owned(), Arc::clone(&ending));
+        let (looked, passed): (Arc<AtomicU64>, Arc<AtomicU64>) = (Arc::clone(&looks), Arc::clone(&epochs));
         let task = tokio::spawn(async move {
+            let mut last = 0i64;
             while !stop.load(Ordering::SeqCst) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 let Ok((client, connection)) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await else {
@@ -107,6 +113,10 @@ impl Readers {
                     let sums: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
                     assert_eq!(sums.len(), 1, "views of different epochs: {sums:?}");
                     looked.fetch_add(1, Ordering::SeqCst);
+                    let epoch: i64 = rows[0].get(1);
+                    assert!(epoch >= last, "epoch {epoch} after {last}");
+                    passed.fetch_add(u64::from(epoch > last), Ordering::SeqCst);
+                    last = epoch;
                     if stop.load(Ordering::SeqCst) {
                         return;
                     }
@@ -114,13 +124,14 @@ impl Readers {
                 }
             }
         });
-        Readers { ending, looks, task }
+        Readers { ending, looks, epochs, task }
     }
 
-    fn finish(self) -> u64 {
+    /// How often they looked, and how many epochs they saw.
+    fn finish(self) -> (u64, u64) {
         self.ending.store(true, Ordering::SeqCst);
         assert!(!self.task.is_finished(), "a reader saw views of different epochs");
-        self.looks.load(Ordering::SeqCst)
+        (self.looks.load(Ordering::SeqCst), self.epochs.load(Ordering::SeqCst))
     }
 }
 

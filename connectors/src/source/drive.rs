@@ -6,7 +6,7 @@
 //!                              └─▶ download               their content
 //! ```
 //!
-//! - [`follow`] runs the survey: a full listing at first and now and then, the feeds of changes in between.
+//! - `follow` runs the survey: a full listing at first and now and then, the feeds of changes in between.
 //! - A file's id is that of Drive, so a file that is renamed or moved within the folders stays the same file.
 //! - A file that is trashed, removed, unshared or moved out of the folders is shown no more. A configured folder that cannot be
 //!   looked at is another matter: what was last known of it stays, and the trouble is shown.

@@ -39,7 +39,7 @@ impl Centroids {
         }
         let points: Vec<_> = cells.iter().map(|(cell, (sums, fans))| weighted(*cell, sums, *fans)).collect();
         let means = kmeans(&points, &prototypes());
-        let rounded = means.iter().map(|mean| Features::rounded(mean));
+        let rounded = means.iter().map(Features::rounded);
         let mut named: Vec<(u8, Features)> = matched(&means).into_iter().zip(rounded).collect();
         named.sort_unstable();
         Centroids { of: named.into_iter().map(|(name, at)| (name, at.point())).collect(), as_of }
