@@ -48,7 +48,7 @@ use crate::uploads::{StoreError, Upload, Uploads};
 use crate::workbook::{self, Fault, ReadOptions, ReadSummary};
 
 /// Raised whenever the reader reads something differently than before: every file is then read again.
-const READER: u32 = 2;
+const READER: u32 = 3;
 
 /// Brings files of one source onto the log, over one session.
 pub(crate) struct Publisher {
@@ -176,7 +176,7 @@ impl Publisher {
         let flight = Flight::new(upload.partition, self.stop.clone());
         let (mut rows, read) = self.read(seen, &content, upload, version, &flight).await;
         let attempt = Attempt { seen, upload, version, rows: rows.rows, rejects: rows.rejects };
-        let mut sheets = match read {
+        let sheets = match read {
             Ok(ReadSummary { sheets }) => sheets,
             Err(Unreadable::Stopped) => {
                 let error = rows.error.take().unwrap_or(PublishError::Log(LogError::Stopped));
@@ -192,7 +192,6 @@ impl Publisher {
         if !content.is_unchanged() {
             return Ok(Outcome::Changed);
         }
-        rows.settle(&mut sheets);
         let counts = manifest::counts(&sheets);
         let live: Manifest = manifest::live(seen, version, &self.options.zone_name, rows.rows, rows.checksum, sheets);
         let json = match manifest::to_json(live) {

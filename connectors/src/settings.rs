@@ -22,7 +22,7 @@ use crate::workbook::Limits;
 /// - `FANDOM_FILES_AT_ONCE`: how many files are read and published at the same time (2).
 /// - `FANDOM_MAX_FILE_BYTES`, `FANDOM_MAX_INFLATED_BYTES`, `FANDOM_MAX_SHARED_STRING_BYTES`, `FANDOM_MAX_SHARED_STRINGS`,
 ///   `FANDOM_MAX_ZIP_ENTRIES`, `FANDOM_MAX_INFLATION_RATIO`, `FANDOM_MAX_CELLS`, `FANDOM_MAX_SHEETS`, `FANDOM_MAX_COLUMNS`,
-///   `FANDOM_MAX_STRING_CHARS`, `FANDOM_MAX_ROW_BYTES`, `FANDOM_MAX_XLS_BYTES`: what a file may cost
+///   `FANDOM_MAX_TEXT_BYTES`, `FANDOM_MAX_STRING_CHARS`, `FANDOM_MAX_ROW_BYTES`, `FANDOM_MAX_XLS_BYTES`: what a file may cost
 ///   at most, see [`Limits`]. Where one of them, the zone or the platform is changed, every file is read again at the next
 ///   start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +104,7 @@ fn limits(env: &mut Env) -> Limits {
         max_cells,
         max_sheets,
         max_columns,
+        max_text_bytes,
         max_string_chars,
         max_row_bytes,
         max_xls_bytes,
@@ -118,6 +119,7 @@ fn limits(env: &mut Env) -> Limits {
         max_cells: limit(env, "CELLS", max_cells),
         max_sheets: limit(env, "SHEETS", max_sheets),
         max_columns: limit(env, "COLUMNS", max_columns),
+        max_text_bytes: limit(env, "TEXT_BYTES", max_text_bytes),
         max_string_chars: limit(env, "STRING_CHARS", max_string_chars),
         max_row_bytes: limit(env, "ROW_BYTES", max_row_bytes),
         max_xls_bytes: limit(env, "XLS_BYTES", max_xls_bytes),

@@ -90,6 +90,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_MAX_CELLS", "100000000", "most cells of a file"),
     setting("FANDOM_MAX_SHEETS", "256", "most sheets of a file"),
     setting("FANDOM_MAX_COLUMNS", "16384", "most columns of a sheet"),
+    setting(
+        "FANDOM_MAX_TEXT_BYTES",
+        "4294967296",
+        "most bytes of text of all cells of a file, each counted as often as a cell names it (4 GiB)",
+    ),
     setting("FANDOM_MAX_STRING_CHARS", "200000", "most characters of a cell"),
     setting("FANDOM_MAX_ROW_BYTES", "8388608", "most bytes of a row (8 MiB)"),
     setting("FANDOM_MAX_XLS_BYTES", "134217728", "most bytes of an .xls file (128 MiB)"),
