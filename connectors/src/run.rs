@@ -6,6 +6,7 @@
 //! `app.uploads` where this one ended.
 
 mod plan;
+mod root;
 mod session;
 
 use std::sync::Arc;
@@ -105,7 +106,8 @@ pub async fn run(
         default_platform: settings.default_platform.clone(),
         limits: settings.limits.clone(),
     });
-    let source = Arc::new(FolderSource::new(&settings.source, &settings.inbox, settings.poll, settings.settle));
+    let source = FolderSource::new(&settings.source, &settings.inbox, settings.poll, settings.settle);
+    let source = Arc::new(source.accepting(settings.inbox_moved));
     let broker = Arc::new(Broker::default());
     let mut backoff = Backoff::default();
     let mut said = String::new();

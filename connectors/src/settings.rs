@@ -12,6 +12,8 @@ use crate::workbook::Limits;
 /// Where files come from, and how their rows are read.
 ///
 /// - `FANDOM_INBOX`: the folder that is watched, with everything below it (`inbox`).
+/// - `FANDOM_INBOX_MOVED`: `yes` for one start after which the folder may be another one than before; else files that it does not
+///   hold are not taken back as long as it holds none (`no`).
 /// - `FANDOM_SOURCE`: the source's name, the first part of the id of each of its files (`inbox`). A source with another name is
 ///   another source: its files are other files.
 /// - `FANDOM_SOURCE_TZ`: the IANA zone of dates and times in sheets whose header names none (that of `FANDOM_REPORTING_TZ`).
@@ -29,6 +31,8 @@ use crate::workbook::Limits;
 pub struct ConnectorSettings {
     /// The folder that is watched.
     pub inbox: PathBuf,
+    /// Whether it may be another folder than before.
+    pub inbox_moved: bool,
     /// The source's name.
     pub source: String,
     /// Zone of naive times where a sheet names none (IANA).
@@ -56,6 +60,11 @@ impl ConnectorSettings {
             env.checked("FANDOM_REPORTING_TZ", "UTC".to_owned(), "an IANA zone such as Europe/Riga", zone);
         ConnectorSettings {
             inbox: env.text("FANDOM_INBOX").unwrap_or_else(|| "inbox".to_owned()).into(),
+            inbox_moved: env.checked("FANDOM_INBOX_MOVED", false, "yes or no", |text| match text {
+                "yes" => Some(true),
+                "no" => Some(false),
+                _ => None,
+            }),
             source: env.checked(
                 "FANDOM_SOURCE",
                 "inbox".to_owned(),

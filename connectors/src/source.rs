@@ -41,6 +41,17 @@ pub struct Listing {
     pub unknown: Vec<String>,
     /// What is there and is not read.
     pub passed_over: Vec<PassedOver>,
+    /// The folder that all of it is in, for a source that is one.
+    pub root: Option<Root>,
+}
+
+/// The folder of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Device and inode: what tells it from another folder of the same path.
+    pub identity: String,
+    /// Whether it is right, whatever it holds, also if it is another one than before.
+    pub accepted: bool,
 }
 
 impl Listing {
@@ -117,6 +128,15 @@ pub enum SourceError {
         /// What the system said.
         #[source]
         cause: io::Error,
+    },
+    /// It is another folder than before, and holds nothing of what counts. Its files are not taken for deleted.
+    #[error(
+        "the folder is not the one that was watched before and holds none of its {files} files, which stay as they are: mount \
+         its disk; or, if they shall be taken back, start once with FANDOM_INBOX_MOVED=yes"
+    )]
+    AnotherFolder {
+        /// How many files counted.
+        files: usize,
     },
 }
 

@@ -59,6 +59,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("FANDOM_WHALE_CENTS", "100000", "least spend of a whale, in cents"),
     setting("FANDOM_REGULAR_CENTS", "10000", "least spend of a regular, in cents"),
+    setting(
+        "FANDOM_INBOX_MOVED",
+        "no",
+        "yes, for one start, if the watched folder may be another one than before; else another one that holds none of the files, \
+         such as the mount point of a disk that is not mounted, takes nothing back",
+    ),
     setting("FANDOM_SOURCE", "inbox", "name of the source, the first part of the id of each of its files"),
     setting("FANDOM_SOURCE_TZ", "as FANDOM_REPORTING_TZ", "IANA zone of times in sheets whose header names none"),
     setting("FANDOM_DEFAULT_PLATFORM", "OF", "platform of a creator whose name gives none"),

@@ -102,12 +102,12 @@ pub(super) fn plan<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const READING: &str = "r";
 
-    fn seen(file: &str, size: u64) -> Seen {
+    pub(in crate::run) fn seen(file: &str, size: u64) -> Seen {
         Seen {
             file: file.into(),
             name: file.into(),
@@ -120,7 +120,7 @@ mod tests {
         }
     }
 
-    fn live(file: &str, size: u64) -> (String, Upload) {
+    pub(in crate::run) fn live(file: &str, size: u64) -> (String, Upload) {
         let upload = Upload {
             file: file.into(),
             name: file.into(),
@@ -140,7 +140,7 @@ mod tests {
         (file.into(), upload)
     }
 
-    fn of(files: Vec<Seen>) -> Listing {
+    pub(in crate::run) fn of(files: Vec<Seen>) -> Listing {
         Listing { files, ..Listing::default() }
     }
 
