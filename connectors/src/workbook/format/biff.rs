@@ -163,10 +163,11 @@ impl<'s> Cursor<'s> {
 
     /// What is left of the record, or the whole of the next.
     fn rest(&mut self) -> Result<&'s [u8], ReadError> {
-        if self.at == self.end && (!self.go_on() || self.at == self.end) {
-            return Err(too_short());
+        if self.at == self.end {
+            self.go_on();
         }
-        Ok(&self.stream[self.at..self.end])
+        let rest = &self.stream[self.at..self.end];
+        if rest.is_empty() { Err(too_short()) } else { Ok(rest) }
     }
 
     fn skip(&mut self, mut bytes: usize) -> Result<(), ReadError> {
