@@ -7,13 +7,16 @@ SHELL := /bin/bash
 # A machine that has just got Rust has it here, and not yet in its PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
+# Where cargo puts what it builds.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## set up, build, and start everything on sample spreadsheets (options: make run ARGS="--port 9000")
 	@scripts/setup
 	cargo build --release --locked -p fandom
-	@exec target/release/fandom up $(ARGS)
+	@exec "$(TARGET)/release/fandom" up $(ARGS)
 
 test: ## set up, then run every test, over real Kafka and Postgres
 	@scripts/setup
@@ -28,10 +31,10 @@ soak: ## set up, then twenty times as many random histories, every agency every 
 bench: ## set up, then measure speed, freshness and memory (bench/README.md)
 	@scripts/setup
 	cargo build --release --locked -p fandom -p fandom-bench
-	target/release/fandom-bench ingest
-	target/release/fandom-bench ingest --rows 5000000 --fans 312500
-	target/release/fandom-bench freshness
-	target/release/fandom-bench freshness --rates 5 --rows-per-file 1 --fans 1000000
+	"$(TARGET)/release/fandom-bench" ingest
+	"$(TARGET)/release/fandom-bench" ingest --rows 5000000 --fans 312500
+	"$(TARGET)/release/fandom-bench" freshness
+	"$(TARGET)/release/fandom-bench" freshness --rates 5 --rows-per-file 1 --fans 1000000
 
 check: ## set up, then format, lints, documentation, dependencies
 	@scripts/setup --check

@@ -187,7 +187,7 @@ impl Publisher {
         let flight = Flight::new(upload.partition, self.stop.clone());
         let (mut rows, read) = self.read(seen, &content, upload, version, &flight).await;
         let attempt = Attempt { seen, upload, version, rows: rows.rows, rejects: rows.rejects };
-        let mut sheets = match read {
+        let sheets = match read {
             Ok(ReadSummary { sheets }) => sheets,
             Err(Unreadable::Stopped) => {
                 let error = rows.error.take().unwrap_or(PublishError::Log(LogError::Stopped));
@@ -203,7 +203,6 @@ impl Publisher {
         if !content.is_unchanged() {
             return Ok(Outcome::Changed);
         }
-        rows.settle(&mut sheets);
         let counts = manifest::counts(&sheets);
         let zone = &seen.reading.as_ref().unwrap_or(&self.reading).options.zone_name;
         let live: Manifest = manifest::live(seen, version, zone, rows.rows, rows.checksum, sheets);

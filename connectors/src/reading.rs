@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::workbook::ReadOptions;
 
 /// Raised whenever the reader reads something differently than before: every file is then read again.
-const READER: u32 = 2;
+const READER: u32 = 3;
 
 /// How files are read. Where two of these differ in [`Reading::key`], the same content may give other rows.
 #[derive(Clone, Debug)]

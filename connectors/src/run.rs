@@ -6,6 +6,7 @@
 //! `app.uploads` where this one ended.
 
 mod plan;
+mod root;
 mod session;
 
 use std::sync::Arc;
@@ -115,7 +116,7 @@ pub async fn run(
     let stop = stop.child_token();
     let folder = settings.inbox.as_ref().map(|inbox| {
         tracing::info!(source = settings.source, folder = %inbox.display(), zone = settings.source_tz, "connector started");
-        FolderSource::new(&settings.source, inbox, settings.poll, settings.settle)
+        FolderSource::new(&settings.source, inbox, settings.poll, settings.settle).accepting(settings.inbox_moved)
     });
     let drive = match &settings.drive {
         Some(drive) => {

@@ -14,6 +14,8 @@ use crate::workbook::Limits;
 /// Where files come from, and how their rows are read.
 ///
 /// - `FANDOM_INBOX`: the folder that is watched, with everything below it (`inbox`; none where only Drive is read).
+/// - `FANDOM_INBOX_MOVED`: `yes` for one start after which the folder may be another one than before; else files that it does not
+///   hold are not taken back as long as it holds none (`no`).
 /// - `FANDOM_SOURCE`: the source's name, the first part of the id of each of its files (`inbox`). A source with another name is
 ///   another source: its files are other files.
 /// - `FANDOM_SOURCE_TZ`: the IANA zone of dates and times in sheets whose header names none (that of `FANDOM_REPORTING_TZ`).
@@ -24,13 +26,15 @@ use crate::workbook::Limits;
 /// - `FANDOM_FILES_AT_ONCE`: how many files are read and published at the same time (2).
 /// - `FANDOM_MAX_FILE_BYTES`, `FANDOM_MAX_INFLATED_BYTES`, `FANDOM_MAX_SHARED_STRING_BYTES`, `FANDOM_MAX_SHARED_STRINGS`,
 ///   `FANDOM_MAX_ZIP_ENTRIES`, `FANDOM_MAX_INFLATION_RATIO`, `FANDOM_MAX_CELLS`, `FANDOM_MAX_SHEETS`, `FANDOM_MAX_COLUMNS`,
-///   `FANDOM_MAX_STRING_CHARS`, `FANDOM_MAX_ROW_BYTES`, `FANDOM_MAX_XLS_BYTES`: what a file may cost
+///   `FANDOM_MAX_TEXT_BYTES`, `FANDOM_MAX_STRING_CHARS`, `FANDOM_MAX_ROW_BYTES`, `FANDOM_MAX_XLS_BYTES`: what a file may cost
 ///   at most, see [`Limits`]. Where one of them, the zone or the platform is changed, every file is read again at the next
 ///   start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectorSettings {
     /// The folder that is watched, if one is.
     pub inbox: Option<PathBuf>,
+    /// Whether it may be another folder than before.
+    pub inbox_moved: bool,
     /// The source's name.
     pub source: String,
     /// Zone of naive times where a sheet names none (IANA).
@@ -71,6 +75,11 @@ impl ConnectorSettings {
         ConnectorSettings {
             // Whoever names only folders of Drive has no other.
             inbox: inbox.or_else(|| drive.is_none().then(|| "inbox".into())),
+            inbox_moved: env.checked("FANDOM_INBOX_MOVED", false, "yes or no", |text| match text {
+                "yes" => Some(true),
+                "no" => Some(false),
+                _ => None,
+            }),
             source,
             source_tz: env.checked("FANDOM_SOURCE_TZ", reporting_tz, "an IANA zone such as Europe/Riga", zone),
             default_platform: env
@@ -112,6 +121,7 @@ fn limits(env: &mut Env) -> Limits {
         max_cells,
         max_sheets,
         max_columns,
+        max_text_bytes,
         max_string_chars,
         max_row_bytes,
         max_xls_bytes,
@@ -126,6 +136,7 @@ fn limits(env: &mut Env) -> Limits {
         max_cells: limit(env, "CELLS", max_cells),
         max_sheets: limit(env, "SHEETS", max_sheets),
         max_columns: limit(env, "COLUMNS", max_columns),
+        max_text_bytes: limit(env, "TEXT_BYTES", max_text_bytes),
         max_string_chars: limit(env, "STRING_CHARS", max_string_chars),
         max_row_bytes: limit(env, "ROW_BYTES", max_row_bytes),
         max_xls_bytes: limit(env, "XLS_BYTES", max_xls_bytes),

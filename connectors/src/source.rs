@@ -55,6 +55,17 @@ pub struct Listing {
     pub troubles: Vec<Trouble>,
     /// What is there and is not read.
     pub passed_over: Vec<PassedOver>,
+    /// The folder that all of it is in, for a source that is one.
+    pub root: Option<Root>,
+}
+
+/// The folder of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Device and inode: what tells it from another folder of the same path.
+    pub identity: String,
+    /// Whether it is right, whatever it holds, also if it is another one than before.
+    pub accepted: bool,
 }
 
 impl Listing {
@@ -163,6 +174,15 @@ pub enum SourceError {
     /// A service that holds the files cannot be looked at. What was published stays.
     #[error("{what} cannot be looked at; files that were published stay", what = .0.what)]
     Service(Trouble),
+    /// It is another folder than before, and holds nothing of what counts. Its files are not taken for deleted.
+    #[error(
+        "the folder is not the one that was watched before and holds none of its {files} files, which stay as they are: mount \
+         its disk; or, if they shall be taken back, start once with FANDOM_INBOX_MOVED=yes"
+    )]
+    AnotherFolder {
+        /// How many files counted.
+        files: usize,
+    },
 }
 
 impl SourceError {
@@ -173,6 +193,15 @@ impl SourceError {
                 what: format!("the folder {}", folder.display()),
                 reason: cause.to_string(),
                 remedy: "make it, mount its disk, or name another in FANDOM_INBOX".to_owned(),
+                permanent: false,
+            },
+            SourceError::AnotherFolder { files } => Trouble {
+                what: "the folder".to_owned(),
+                reason: format!(
+                    "it is another one than before, and holds none of its {files} files, which stay as they are"
+                ),
+                remedy: "mount its disk; if they shall be taken back, start once with FANDOM_INBOX_MOVED=yes"
+                    .to_owned(),
                 permanent: false,
             },
             SourceError::Service(trouble) => trouble.clone(),

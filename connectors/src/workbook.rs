@@ -62,8 +62,9 @@ pub trait RowSink {
     /// Takes a row; `text` holds the private texts of a message.
     ///
     /// # Errors
-    /// [`Stop`] when no more is wanted: the read ends with [`ReadError::Stopped`].
-    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), Stop>;
+    /// [`NotTaken::Stop`] when no more is wanted: the read ends with [`ReadError::Stopped`]. [`NotTaken::Row`] when this row cannot
+    /// be taken: it is handed over again as one that could not be read, and the read goes on.
+    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), NotTaken>;
 
     /// Takes a row that could not be read.
     ///
@@ -75,6 +76,21 @@ pub trait RowSink {
 /// The receiver wants no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop;
+
+/// Why a receiver did not take a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It wants no more.
+    Stop,
+    /// It cannot take this row, for this reason.
+    Row(String),
+}
+
+impl From<Stop> for NotTaken {
+    fn from(_: Stop) -> NotTaken {
+        NotTaken::Stop
+    }
+}
 
 /// A row that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use fandom_connectors::workbook::{self, Limits, RejectedRow, RowSink, Stop};
+use fandom_connectors::workbook::{self, Limits, NotTaken, RejectedRow, RowSink, Stop};
 use fandom_schemas::rows::{Row, Text};
 
 /// Tells the test program, run once more, which file to read.
@@ -32,7 +32,7 @@ struct Counted {
 }
 
 impl RowSink for Counted {
-    fn row(&mut self, _: &Row<'_>, _: Option<&Text<'_>>) -> Result<(), Stop> {
+    fn row(&mut self, _: &Row<'_>, _: Option<&Text<'_>>) -> Result<(), NotTaken> {
         self.rows += 1;
         Ok(())
     }
@@ -350,6 +350,13 @@ fn an_xls_made_to_hurt_stays_within_the_bound() {
         let cost = scale.within("shared texts", bound, "a.xls", &book(&before, &[]));
         assert_eq!(cost.error.contains("FANDOM_MAX_SHARED_STRINGS"), refused, "{}", cost.error);
     }
+
+    // A shared text that goes on in as many records as there may be.
+    let records = u32::try_from((limits.max_xls_bytes - MIB) / 5).expect("it fits");
+    let text = [&[0; 8], &1u16.to_le_bytes()[..], &[4], &records.to_le_bytes(), b"x"].concat();
+    let mut before: Vec<(u16, &[u8])> = vec![(0x00fc, &text)];
+    before.extend((0..records).map(|_| (0x003c, &[9][..])));
+    assert_eq!(scale.within("records that go on", 3 * limits.max_xls_bytes, "a.xls", &book(&before, &[])).error, "");
 }
 
 const HEADERS: [&str; 12] = [

@@ -6,6 +6,7 @@
 //!
 //! - [`reader`]: the partitions of a worker, read in order, with the offsets read so far.
 //! - [`decode`]: a record's JSON to a fact with its natural key.
+//! - [`storable`]: texts as Postgres can hold them.
 //! - [`feed`]: the inputs of a worker.
 //! - [`release`]: which rows count: a pure function of (state, event).
 
@@ -13,3 +14,4 @@ pub mod decode;
 pub mod feed;
 pub mod reader;
 pub mod release;
+pub mod storable;

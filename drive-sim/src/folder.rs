@@ -299,8 +299,8 @@ mod tests {
         let kinds: Vec<(String, String)> = shown(&state).into_iter().map(|(name, mime, _)| (name, mime)).collect();
         let expected = [("Sales", SHEET), ("a.csv", "text/csv"), ("below", FOLDER), ("link", SHORTCUT)];
         assert_eq!(kinds, expected.map(|(name, mime)| (name.to_owned(), mime.to_owned())));
-        let (a, below) = (id_of(&state, "a.csv"), id_of(&state, "below"));
-        assert_eq!(state.drive.held().entries[&id_of(&state, "link")].target.as_deref(), Some(below.as_str()));
+        let (a, below, link) = (id_of(&state, "a.csv"), id_of(&state, "below"), id_of(&state, "link"));
+        assert_eq!(state.drive.held().entries[&link].target.as_deref(), Some(below.as_str()));
 
         let changes = state.drive.held().changes.len();
         mirror.look(&state).expect("a look");

@@ -56,6 +56,16 @@ pub enum LocalError {
         /// How to get it.
         hint: String,
     },
+    /// A program is too old.
+    #[error("{} is of version {found}; {hint}", path.display())]
+    TooOld {
+        /// The program.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+        /// How to get a newer one.
+        hint: String,
+    },
     /// A program could not be run at all.
     #[error("{program} could not be run")]
     Spawn {

@@ -60,6 +60,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("FANDOM_WHALE_CENTS", "100000", "least spend of a whale, in cents"),
     setting("FANDOM_REGULAR_CENTS", "10000", "least spend of a regular, in cents"),
+    setting(
+        "FANDOM_INBOX_MOVED",
+        "no",
+        "yes, for one start, if the watched folder may be another one than before; else another one that holds none of the files, \
+         such as the mount point of a disk that is not mounted, takes nothing back",
+    ),
     setting("FANDOM_SOURCE", "inbox", "name of the source, the first part of the id of each of its files"),
     setting("FANDOM_SOURCE_TZ", "as FANDOM_REPORTING_TZ", "IANA zone of times in sheets whose header names none"),
     setting("FANDOM_DEFAULT_PLATFORM", "OF", "platform of a creator whose name gives none"),
@@ -117,6 +123,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_MAX_CELLS", "100000000", "most cells of a file"),
     setting("FANDOM_MAX_SHEETS", "256", "most sheets of a file"),
     setting("FANDOM_MAX_COLUMNS", "16384", "most columns of a sheet"),
+    setting(
+        "FANDOM_MAX_TEXT_BYTES",
+        "4294967296",
+        "most bytes of text of all cells of a file, each counted as often as a cell names it (4 GiB)",
+    ),
     setting("FANDOM_MAX_STRING_CHARS", "200000", "most characters of a cell"),
     setting("FANDOM_MAX_ROW_BYTES", "8388608", "most bytes of a row (8 MiB)"),
     setting("FANDOM_MAX_XLS_BYTES", "134217728", "most bytes of an .xls file (128 MiB)"),

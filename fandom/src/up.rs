@@ -46,6 +46,10 @@ use supervisor::Supervisor;
 /// How long a server that is named in the settings may be out of reach at the start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long all parts and servers together may take to stop, each as long as the ones before it have left. Killing the last of
+/// them takes a moment more, and ten seconds are promised.
+const STOP_PATIENCE: Duration = Duration::from_secs(9);
+
 /// What `up` was asked for, by options and environment.
 struct Plan {
     data: PathBuf,
@@ -197,9 +201,9 @@ impl Up {
         let in_order = async {
             for part in std::mem::take(&mut self.parts) {
                 say("stopping", part.name().into());
-                part.stop().await;
+                part.stop(begun + STOP_PATIENCE).await;
             }
-            self.servers.stop().await;
+            self.servers.stop(begun + STOP_PATIENCE).await;
         };
         tokio::select! {
             () = in_order => say("stopped", format!("after {:.1} s", begun.elapsed().as_secs_f64())),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fandom::sample::{SampleArgs, write};
 use fandom::up::samples;
-use fandom_connectors::workbook::{Limits, ReadOptions, RejectedRow, RowSink, Stop, read};
+use fandom_connectors::workbook::{Limits, NotTaken, ReadOptions, RejectedRow, RowSink, Stop, read};
 use fandom_schemas::rows::{Basis, Kind, Row, Text};
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -23,7 +23,7 @@ struct Everything {
 }
 
 impl RowSink for Everything {
-    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), Stop> {
+    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), NotTaken> {
         *self.rows.entry(row.kind()).or_default() += 1;
         match row {
             Row::Message(message) => {

@@ -184,6 +184,21 @@ fn a_signal_during_the_start_stops_it() {
 }
 
 #[test]
+fn what_does_not_stop_is_killed_in_time() {
+    let dir = passable_dir();
+    let data = dir.path().join("data");
+    let mut run = up(&data, &["--no-sample"]);
+    run.ready();
+    // Everything hangs: the parts, the broker and the database.
+    for pid in processes_of(&data).into_iter().filter(|pid| *pid != run.child.id()) {
+        let _ = kill_process(Pid::from_raw(pid.cast_signed()).expect("a process"), Signal::STOP);
+    }
+    let took = run.stop(Signal::TERM);
+    assert!(took < Duration::from_secs(10), "stopping took {took:?}");
+    wait_until_gone(&data, Duration::from_secs(5));
+}
+
+#[test]
 fn all_bad_settings_are_listed_before_anything_starts() {
     let dir = passable_dir();
     let data = dir.path().join("data");

@@ -1,6 +1,6 @@
 //! Postgres: connections, with TLS by `sslmode`, and which errors pass by themselves.
 
-use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode};
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
@@ -12,7 +12,7 @@ use crate::env::Env;
 ///
 /// - `DATABASE_URL`: `postgresql://user:password@host/database?sslmode=require`, or `host=… user=…`. Required, but for
 ///   `fandom up`, which starts a server. `sslmode` is `disable`, `prefer`, `require`, `verify-ca` or `verify-full`; the
-///   last two take `sslrootcert=FILE`, else the system's certificates.
+///   last two take `sslrootcert=FILE`, else the system's certificates (or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name).
 #[derive(Clone)]
 pub struct PostgresSettings {
     /// What to connect to.
@@ -58,8 +58,13 @@ impl PostgresSettings {
             return Ok(PostgresSettings { config, tls: no_certificate_checks() });
         }
         let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(|error| error.to_string())?;
-        if let Some(file) = root {
-            builder.set_ca_file(&file).map_err(|_| format!("sslrootcert `{file}` cannot be read as certificates"))?;
+        match root {
+            Some(file) => {
+                builder
+                    .set_ca_file(&file)
+                    .map_err(|_| format!("sslrootcert `{file}` cannot be read as certificates"))?;
+            }
+            None => trust_system(&mut builder)?,
         }
         let mut tls = MakeTlsConnector::new(builder.build());
         tls.set_callback(move |connection, _| {
@@ -85,10 +90,11 @@ impl PostgresSettings {
 }
 
 /// Whether the same call may succeed later: the connection was lost, the server is starting or stopping, or two
-/// transactions stood in each other's way.
+/// transactions stood in each other's way. What the settings, the certificates or this program's own types are at odds with
+/// stays so.
 pub fn is_transient(error: &tokio_postgres::Error) -> bool {
     match error.code() {
-        None => true,
+        None => is_of_the_line(error) || !PERMANENT.iter().any(|kind| error.to_string().starts_with(kind)),
         Some(code) => {
             let code_class = &code.code()[..2];
             matches!(code_class, "08" | "57" | "53")
@@ -98,6 +104,29 @@ pub fn is_transient(error: &tokio_postgres::Error) -> bool {
     }
 }
 
+/// How errors begin that come back with every try. Their kinds are told by nothing else.
+const PERMANENT: [&str; 9] = [
+    "error performing TLS handshake",
+    "authentication error",
+    "invalid connection string",
+    "invalid configuration",
+    "error serializing parameter",
+    "error deserializing column",
+    "invalid column",
+    "query returned an unexpected number of",
+    "expected ",
+];
+
+/// Whether the connection failed, be it in the middle of a handshake.
+fn is_of_the_line(error: &tokio_postgres::Error) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source()).any(|cause| {
+        let in_handshake = cause.downcast_ref::<openssl::ssl::Error>();
+        let cut = |error: &openssl::ssl::Error| error.io_error().is_some() || error.ssl_error().is_none();
+        cause.is::<std::io::Error>() || in_handshake.is_some_and(cut)
+    })
+}
+
 /// The innermost cause of an error, in the server's own words where it spoke.
 pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut innermost = error;
@@ -105,6 +134,24 @@ pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+/// Takes the system's certificates for good: the OpenSSL that is built in has none of its own.
+fn trust_system(builder: &mut SslConnectorBuilder) -> Result<(), String> {
+    let found = openssl_probe::probe();
+    let mut any = false;
+    if let Some(file) = &found.cert_file {
+        any |= builder.load_verify_locations(Some(file), None).is_ok();
+    }
+    for dir in &found.cert_dir {
+        any |= builder.load_verify_locations(None, Some(dir)).is_ok();
+    }
+    if any {
+        return Ok(());
+    }
+    Err("has sslmode verify-ca or verify-full, and this system has no certificates; install them (Debian: apt-get install \
+         ca-certificates), or name those to trust with sslrootcert=FILE"
+        .to_owned())
 }
 
 /// Encryption without proof of who answers: what `sslmode` `prefer` and `require` mean.
@@ -145,6 +192,60 @@ mod tests {
             assert_eq!(take_parameter(url, "sslmode"), (rest.to_owned(), Some(mode.to_owned())));
         }
         assert!(PostgresSettings::parse("host=h user=u sslmode=full").is_err_and(|reason| reason.contains("`full`")));
+    }
+
+    /// A server that agrees to TLS, with a certificate of its own, or hangs up.
+    fn server(hangs_up: bool) -> u16 {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            stream.read_exact(&mut [0; 8]).expect("the wish for TLS");
+            stream.write_all(b"S").expect("an answer");
+            if !hangs_up {
+                let _ = acceptor().accept(stream);
+            }
+        });
+        port
+    }
+
+    fn acceptor() -> openssl::ssl::SslAcceptor {
+        use openssl::asn1::Asn1Time;
+        let key = openssl::rsa::Rsa::generate(2048).and_then(openssl::pkey::PKey::from_rsa).expect("a key");
+        let mut name = openssl::x509::X509Name::builder().expect("a name");
+        name.append_entry_by_text("CN", "localhost").expect("a name");
+        let name = name.build();
+        let mut made = openssl::x509::X509::builder().expect("a certificate");
+        made.set_subject_name(&name).and_then(|()| made.set_issuer_name(&name)).expect("a name");
+        made.set_pubkey(&key).expect("a key");
+        made.set_not_before(&Asn1Time::days_from_now(0).expect("today")).expect("a day");
+        made.set_not_after(&Asn1Time::days_from_now(2).expect("a day")).expect("a day");
+        made.sign(&key, openssl::hash::MessageDigest::sha256()).expect("a signature");
+        let mut acceptor =
+            openssl::ssl::SslAcceptor::mozilla_intermediate(SslMethod::tls_server()).expect("an acceptor");
+        acceptor.set_private_key(&key).and_then(|()| acceptor.set_certificate(&made.build())).expect("they fit");
+        acceptor.build()
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_no_one_vouches_for_is_not_waited_for() {
+        for (hangs_up, transient) in [(false, false), (true, true)] {
+            let url = format!("postgresql://u@localhost:{}/d?sslmode=verify-full", server(hangs_up));
+            let settings = PostgresSettings::parse(&url).expect("the system's certificates are found");
+            let error = settings.connect().await.map(|_| ()).expect_err("it is no server of Postgres");
+            assert_eq!(is_transient(&error), transient, "{error}: {}", cause(&error));
+        }
+        let nowhere = PostgresSettings { config: Config::new(), tls: no_certificate_checks() };
+        let error = nowhere.connect().await.map(|_| ()).expect_err("there is no host");
+        assert!(!is_transient(&error), "{error}");
+    }
+
+    #[test]
+    fn the_systems_certificates_are_found() {
+        let mut builder = SslConnector::builder(SslMethod::tls_client()).expect("a client");
+        trust_system(&mut builder).expect("this system has certificates");
+        assert!(!builder.build().context().cert_store().all_certificates().is_empty(), "they are loaded");
     }
 
     #[test]

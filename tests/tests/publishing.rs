@@ -3,6 +3,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "the test ends what it starts")]
 
+#[path = "publishing/lost.rs"]
+mod lost;
 #[path = "publishing/reader.rs"]
 mod reader;
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::reading::Reading;
 use crate::source::hex;
-use crate::workbook::{self, Fault, RejectedRow, RowSink, Stop};
+use crate::workbook::{self, Fault, NotTaken, RejectedRow, RowSink, Stop};
 
 /// SHA-256 of the rows that a workbook gives, in hexadecimal digits; of its bytes where it cannot be read. An export of the same
 /// content differs in its bytes from one time to the next, but never in its rows.
@@ -45,10 +45,10 @@ pub(super) async fn digest_of_rows(path: &Path, name: &str, reading: &Arc<Readin
 struct RowDigest(Sha256);
 
 impl RowSink for RowDigest {
-    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), Stop> {
-        serde_json::to_writer(&mut self.0, row).map_err(|_| Stop)?;
+    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), NotTaken> {
+        serde_json::to_writer(&mut self.0, row).map_err(|_| NotTaken::Stop)?;
         match text {
-            Some(text) => serde_json::to_writer(&mut self.0, text).map_err(|_| Stop),
+            Some(text) => serde_json::to_writer(&mut self.0, text).map_err(|_| NotTaken::Stop),
             None => Ok(()),
         }
     }

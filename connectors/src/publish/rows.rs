@@ -1,9 +1,8 @@
 //! The rows of a version on their way from the workbook to the log.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use fandom_schemas::manifest::{Checksum, REJECTS_LISTED, Sheet, SheetReject};
+use fandom_schemas::manifest::Checksum;
 use fandom_schemas::rejects::Reject;
 use fandom_schemas::rows::{Row, Text};
 use fandom_services::failpoints;
@@ -12,7 +11,7 @@ use tokio::runtime::Handle;
 use super::PublishError;
 use super::log::{Flight, LARGEST_VALUE, Log};
 use crate::uploads::Uploads;
-use crate::workbook::{RejectedRow, RowSink, Stop};
+use crate::workbook::{NotTaken, RejectedRow, RowSink, Stop};
 
 /// How many ordinals are set aside when a version begins. Each time they are used up, their number doubles.
 pub(super) const FIRST_ORDINALS: u64 = 8192;
@@ -35,14 +34,12 @@ pub(super) struct VersionRows {
     key: Vec<u8>,
     prefix: usize,
     value: Vec<u8>,
-    /// Rows sent.
+    /// Rows sent, with one that was not sent to the end.
     pub rows: u64,
     /// Rejects sent.
     pub rejects: u64,
     /// Of the rows sent.
     pub checksum: Checksum,
-    /// By sheet: rows that were read but are too large for a record.
-    oversized: HashMap<u16, Vec<SheetReject>>,
     /// Why the read was stopped.
     pub error: Option<PublishError>,
 }
@@ -72,25 +69,12 @@ impl VersionRows {
             rows: 0,
             rejects: 0,
             checksum: Checksum::default(),
-            oversized: HashMap::new(),
             error: None,
         }
     }
 
-    /// Counts the rows that were read but not sent as what they are: rejected.
-    pub(super) fn settle(&mut self, sheets: &mut [Sheet]) {
-        for sheet in sheets {
-            let Some(mut oversized) = self.oversized.remove(&sheet.position) else { continue };
-            let count = u64::try_from(oversized.len()).unwrap_or(u64::MAX);
-            sheet.accepted = sheet.accepted.saturating_sub(count);
-            sheet.rejected += count;
-            sheet.rejects.append(&mut oversized);
-            sheet.rejects.sort_by_key(|reject| reject.row);
-            sheet.rejects.truncate(REJECTS_LISTED);
-        }
-    }
-
-    fn send_row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), PublishError> {
+    /// Sends a row, or says why it can never be sent.
+    fn send_row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<Result<(), String>, PublishError> {
         self.flight.check()?;
         if self.rows.is_multiple_of(FAIL_POINT_EVERY) {
             failpoints::pass("connector.rows");
@@ -103,7 +87,7 @@ impl VersionRows {
         }
         let larger = row_size.max(self.value.len() - row_size);
         if larger > LARGEST_VALUE {
-            return self.reject_oversized(row, larger);
+            return Ok(Err(format!("the row is too large ({larger} of at most {LARGEST_VALUE} bytes)")));
         }
         if self.rows == self.reserved {
             let more = self.reserved.saturating_mul(2).max(FIRST_ORDINALS);
@@ -111,21 +95,15 @@ impl VersionRows {
             self.reserved = more;
         }
         write_ordinal(&mut self.key, self.prefix, self.rows);
+        // From here on its key may be on the log, also if only one of its two records is taken.
+        self.rows += 1;
         let (value, text_value) = self.value.split_at(row_size);
         self.checksum.add(&self.key, value);
         self.log.row(&self.flight, &self.key, Some((row.kind().name(), value)))?;
         if text.is_some() {
             self.log.text(&self.flight, &self.key, Some(("text", text_value)))?;
         }
-        self.rows += 1;
-        Ok(())
-    }
-
-    fn reject_oversized(&mut self, row: &Row<'_>, size: usize) -> Result<(), PublishError> {
-        let (sheet, number) = place(row);
-        let reason = format!("the row is too large ({size} of at most {LARGEST_VALUE} bytes)");
-        self.oversized.entry(sheet).or_default().push(SheetReject { row: number, reason: reason.clone() });
-        self.send_reject(RejectedRow { sheet: None, row: number, column: None, reason, cells: Vec::new() })
+        Ok(Ok(()))
     }
 
     fn send_reject(&mut self, rejected: RejectedRow) -> Result<(), PublishError> {
@@ -148,7 +126,7 @@ impl VersionRows {
         Ok(())
     }
 
-    fn stop_at(&mut self, result: Result<(), PublishError>) -> Result<(), Stop> {
+    fn stop_at<T>(&mut self, result: Result<T, PublishError>) -> Result<T, Stop> {
         result.map_err(|error| {
             self.error.get_or_insert(error);
             Stop
@@ -157,9 +135,9 @@ impl VersionRows {
 }
 
 impl RowSink for VersionRows {
-    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), Stop> {
+    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), NotTaken> {
         let result = self.send_row(row, text);
-        self.stop_at(result)
+        self.stop_at(result)?.map_err(NotTaken::Row)
     }
 
     fn reject(&mut self, reject: RejectedRow) -> Result<(), Stop> {
@@ -187,17 +165,6 @@ fn reject_json(mut reject: Reject) -> Vec<u8> {
     }
     reject.cells.clear();
     json(&reject)
-}
-
-/// Sheet and row in which a row stands.
-fn place(row: &Row<'_>) -> (u16, u32) {
-    match row {
-        Row::Message(row) => (row.sheet, row.row),
-        Row::Sale(row) => (row.sheet, row.row),
-        Row::EmployeePeriod(row) => (row.sheet, row.row),
-        Row::CreatorDay(row) => (row.sheet, row.row),
-        Row::ChatterDay(row) => (row.sheet, row.row),
-    }
 }
 
 /// Puts an ordinal behind the first `prefix` bytes of a key.

@@ -55,10 +55,13 @@ pub(super) fn plan<'a>(
             continue;
         }
         let upload = known.get(&seen.file);
-        let arrives = match upload.map(|upload| upload.state) {
-            None | Some(State::Gone | State::Seen | State::Publishing) => true,
-            Some(State::Live | State::Failed) => false,
-        };
+        // Content that is not known of it: a file may be moved over another one.
+        let arrives = upload.is_none_or(|upload| match upload.state {
+            State::Gone | State::Seen | State::Publishing => true,
+            State::Live | State::Failed => {
+                (upload.size, upload.modified_us) != (Some(seen.size), Some(seen.modified_us))
+            }
+        });
         if arrives {
             arriving.insert((seen.size, seen.modified_us));
         }
@@ -100,12 +103,12 @@ pub(super) fn plan<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const READING: &str = "r";
 
-    fn seen(file: &str, size: u64) -> Seen {
+    pub(in crate::run) fn seen(file: &str, size: u64) -> Seen {
         Seen {
             file: file.into(),
             name: file.into(),
@@ -120,7 +123,7 @@ mod tests {
         }
     }
 
-    fn live(file: &str, size: u64) -> (String, Upload) {
+    pub(in crate::run) fn live(file: &str, size: u64) -> (String, Upload) {
         let upload = Upload {
             file: file.into(),
             name: file.into(),
@@ -141,7 +144,7 @@ mod tests {
         (file.into(), upload)
     }
 
-    fn of(files: Vec<Seen>) -> Listing {
+    pub(in crate::run) fn of(files: Vec<Seen>) -> Listing {
         Listing { files, ..Listing::default() }
     }
 
@@ -176,6 +179,17 @@ mod tests {
         let failed = Upload { state: State::Failed, live_version: None, ..live("i:b", 1).1 };
         let known = HashMap::from([live("i:a", 1), ("i:b".into(), failed)]);
         assert_eq!(names(&plan(&listing, &known, READING, |_| false)), ["retract i:a"], "it did not arrive");
+    }
+
+    #[test]
+    fn a_file_moved_over_another_is_published_before_its_old_rows_are_taken_back() {
+        let known = HashMap::from([live("i:a", 1), live("i:b", 2)]);
+        let listing = of(vec![seen("i:a", 2)]);
+        let first = plan(&listing, &known, READING, |_| false);
+        assert_eq!((names(&first), first.waits), (vec!["read i:a".to_owned()], true));
+        let known = HashMap::from([live("i:a", 2), live("i:b", 2)]);
+        let then = plan(&listing, &known, READING, |_| false);
+        assert_eq!((names(&then), then.waits), (vec!["retract i:b".to_owned()], false));
     }
 
     #[test]

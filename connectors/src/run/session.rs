@@ -12,11 +12,12 @@ use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{Task, plan};
+use super::root::files_of_another;
 use super::{PATIENCE, SessionError};
 use crate::meters;
 use crate::publish::{Broker, Log, LogError, Outcome, PublishError, Publisher};
 use crate::reading::Reading;
-use crate::source::{Listing, PassedOver, Seen, Source, Trouble};
+use crate::source::{Listing, PassedOver, Seen, Source, SourceError, Trouble};
 use crate::uploads::{StoreError, Upload, Uploads};
 use crate::workbook::ReadError;
 
@@ -45,6 +46,8 @@ pub(super) struct Session<S> {
     passed_over: HashSet<PassedOver>,
     /// What was said of the source: whether it could be listed, and its troubles.
     said: Option<(bool, Vec<Trouble>)>,
+    /// The folder that was last found to be the right one.
+    root: Option<String>,
     heartbeat: Instant,
 }
 
@@ -101,6 +104,7 @@ impl<S: Source> Session<S> {
             delayed: HashMap::new(),
             passed_over: HashSet::new(),
             said: None,
+            root: None,
             heartbeat: Instant::now(),
         }))
     }
@@ -145,7 +149,11 @@ impl<S: Source> Session<S> {
             self.publisher.uploads.alive().await?;
             self.heartbeat = Instant::now();
         }
-        let mut listing = match self.source.look().await {
+        let looked = match self.source.look().await {
+            Ok(listing) => self.in_its_folder(listing).await?,
+            error => error,
+        };
+        let mut listing = match looked {
             Ok(listing) => listing,
             Err(error) => {
                 meters::looked(self.source.name(), "failed");
@@ -197,6 +205,22 @@ impl<S: Source> Session<S> {
         self.publisher.uploads.stands(listed, &now.1).await?;
         self.said = Some(now);
         Ok(())
+    }
+
+    /// The listing, unless it is of another folder than the source's.
+    async fn in_its_folder(&mut self, listing: Listing) -> Result<Result<Listing, SourceError>, SessionError> {
+        let Some(root) = listing.root.as_ref().filter(|root| self.root.as_ref() != Some(&root.identity)) else {
+            return Ok(Ok(listing));
+        };
+        let uploads = &self.publisher.uploads;
+        let before = uploads.root().await?;
+        let files = files_of_another(before.as_deref(), root, &listing, &self.known);
+        if files > 0 {
+            return Ok(Err(SourceError::AnotherFolder { files }));
+        }
+        uploads.keep_root(&root.identity).await?;
+        self.root = Some(root.identity.clone());
+        Ok(Ok(listing))
     }
 
     /// Says once of each thing that is not read why it is not.
@@ -317,9 +341,18 @@ async fn load(uploads: &Uploads, log: &Log) -> Result<HashMap<String, Upload>, S
         };
         known.insert(upload.file.clone(), upload);
     }
-    if lost > 0 {
+    let unused = log.used.iter().zip(0..).filter(|(used, _)| !**used).map(|(_, partition)| partition);
+    let of_others = uploads.start_over_on(&unused.collect::<Vec<i32>>()).await?;
+    if known.is_empty() && log.used.contains(&true) && uploads.is_blank().await? {
+        tracing::warn!(
+            "the log holds files and app.uploads knows none: what was deleted since it was lost still counts; if that is so, \
+             delete the topics fandom.rows and fandom.texts and run `fandom topics`, and all files are published anew"
+        );
+    }
+    if lost + of_others > 0 {
         tracing::warn!(
             files = lost,
+            files_of_other_sources = of_others,
             "the log does not hold what was published: its topic was made anew; publishing again"
         );
     }

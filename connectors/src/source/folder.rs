@@ -6,7 +6,8 @@
 //! - A file counts as complete when two looks, at least the settling time apart, find the same size, time of change and inode.
 //! - Hidden files, lock files of spreadsheet programs (`~$…`) and files that are no workbook by their extension are passed over.
 //! - A folder below that cannot be read leaves its files as they were. If the folder itself cannot be read, the look fails:
-//!   a disk that is not mounted must not take back everything that was ever published.
+//!   a disk that is not mounted must not take back everything that was ever published. Its mount point can be read, so the
+//!   listing says which folder it is of.
 
 mod walk;
 mod watch;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::{Content, Digest as ContentDigest, FetchError, Listing, Seen, Source, SourceError, exported_at, hex};
+use super::{Content, Digest as ContentDigest, FetchError, Listing, Root, Seen, Source, SourceError, exported_at, hex};
 use walk::Found;
 use watch::Watch;
 
@@ -31,6 +32,7 @@ pub struct FolderSource {
     root: PathBuf,
     poll: Duration,
     settle: Duration,
+    accepted: bool,
     watch: Watch,
     state: Arc<Mutex<State>>,
 }
@@ -88,9 +90,15 @@ impl FolderSource {
             root: root.to_owned(),
             poll,
             settle,
+            accepted: false,
             watch: Watch::new(root),
             state: Arc::default(),
         }
+    }
+
+    /// The same source; whether its folder is right even if another one was watched before.
+    pub fn accepting(self, accepted: bool) -> FolderSource {
+        FolderSource { accepted, ..self }
     }
 }
 
@@ -100,13 +108,16 @@ impl Source for FolderSource {
     }
 
     async fn look(&self) -> Result<Listing, SourceError> {
-        let (root, name, settle) = (self.root.clone(), self.name.clone(), self.settle);
+        let (root, name, settle, accepted) = (self.root.clone(), self.name.clone(), self.settle, self.accepted);
         let state = Arc::clone(&self.state);
         let looked = tokio::task::spawn_blocking(move || {
             let began = Instant::now();
             let walked = walk::walk(&root);
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = walked.map(|found| state.settle(&name, found, settle));
+            let found = walked.map(|found| {
+                let root = found.root.map(|(device, inode)| Root { identity: format!("{device}:{inode}"), accepted });
+                Listing { root, ..state.settle(&name, found, settle) }
+            });
             let ended = Instant::now();
             let settles = state.settling.values().map(|(_, since)| *since + settle).filter(|at| *at > ended).min();
             state.looked = Some(Looked { began, ended, settles });

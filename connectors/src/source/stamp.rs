@@ -6,13 +6,13 @@ use jiff::tz::TimeZone;
 /// When a file was exported, in seconds since the Unix epoch: the `_YYYYMMDDhhmmss` in its name, read as UTC; `None` where
 /// there is none, or where it is no date and time.
 ///
-/// The stamp is an underscore and exactly 14 digits that end a word: `Report_20261030081500.xlsx`.
+/// The stamp is an underscore and exactly 14 digits, whatever follows them: `Report_20261030081500.xlsx`, and a copy of it that
+/// someone called `Report_20261030081500_final.xlsx`.
 pub fn exported_at(name: &str) -> Option<i64> {
     name.match_indices('_').find_map(|(at, _)| {
         let rest = &name[at + 1..];
         let digits = rest.get(..14).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
-        let word_goes_on = rest[14..].chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_');
-        if word_goes_on { None } else { instant(digits) }
+        if rest[14..].starts_with(|c: char| c.is_ascii_digit()) { None } else { instant(digits) }
     })
 }
 
@@ -29,7 +29,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_stamp_is_found_where_it_ends_a_word() {
+    fn the_stamp_is_found_wherever_the_name_has_it() {
         for (name, second) in [
             ("(Northlight)Message_Dashboard_Report_20261030081500.xlsx", Some(1_793_348_100)),
             ("(Northlight)Message_Dashboard_Report_20261105110540.v2.xlsx", Some(1_793_876_740)),
@@ -40,8 +40,9 @@ mod tests {
             ("r-20261030081500.xlsx", None),
             ("r_2026103008150.xlsx", None),
             ("r_202610300815001.xlsx", None),
-            ("r_20261030081500_a.xlsx", None),
-            ("r_20261030081500é.xlsx", None),
+            ("r_20261030081500_final.xlsx", Some(1_793_348_100)),
+            ("r_20261030081500_1.xlsx", Some(1_793_348_100)),
+            ("r_20261030081500é.xlsx", Some(1_793_348_100)),
             ("r_20261330081500.xlsx", None),
             ("r_20260229081500.xlsx", None),
             ("r_20261030241500.xlsx", None),

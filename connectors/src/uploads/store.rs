@@ -1,5 +1,7 @@
 //! The statements behind [`Uploads`].
 
+mod whole;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use super::layout::Layout;
 use super::row::{self, Cell, Row};
 use super::value::dates::DateForm;
 use super::value::{Fault, is_missing, names};
-use super::{RowSink, Stop};
+use super::{NotTaken, RowSink};
 
 /// Why a row gave nothing.
 #[derive(Debug)]
@@ -29,13 +29,18 @@ pub(crate) enum Failure {
         /// What is wrong with it.
         fault: Fault,
     },
+    /// The receiver cannot take it, for this reason.
+    NotTaken(String),
     /// The receiver wants no more.
     Stopped,
 }
 
-impl From<Stop> for Failure {
-    fn from(_: Stop) -> Failure {
-        Failure::Stopped
+impl From<NotTaken> for Failure {
+    fn from(why: NotTaken) -> Failure {
+        match why {
+            NotTaken::Row(reason) => Failure::NotTaken(reason),
+            NotTaken::Stop => Failure::Stopped,
+        }
     }
 }
 
@@ -55,6 +60,8 @@ pub(crate) struct SheetReader<'o> {
     pub(crate) platform: &'o str,
     /// What was odd, and how often.
     pub(crate) warnings: BTreeMap<String, u64>,
+    /// Bytes of the headers that went into rows, since this was last asked.
+    pub(crate) header_bytes: u64,
 }
 
 impl SheetReader<'_> {
@@ -97,19 +104,34 @@ impl SheetReader<'_> {
         }
     }
 
+    /// A name or another text that tells rows apart, where there is one. Without one that is too long the row would be another
+    /// row, so it does not count.
+    fn telling<'r>(&mut self, row: &'r Row, column: usize) -> Result<Option<Cow<'r, str>>, Failure> {
+        match name(self.layout.cell(row, column), row) {
+            Err(fault @ Fault::TooLong) => Err(Failure::Cell { column, fault }),
+            other => Ok(self.optional(row, column, |_| other)),
+        }
+    }
+
     fn warn(&mut self, warning: String) {
         *self.warnings.entry(warning).or_default() += 1;
     }
 
-    /// The columns that no rule reads, where the row has something in them.
-    fn extra(&self, row: &Row) -> Option<Box<Extra>> {
+    /// The columns that no rule reads, where the row has something in them. An error is nothing, with a warning.
+    fn extra(&mut self, row: &Row) -> Option<Box<Extra>> {
         let mut extra = Extra::new();
         for (at, header) in &self.layout.extra {
-            let cell = row.get(*at);
-            if cell == Cell::Blank || matches!(cell, Cell::Text(text) if is_missing(text)) {
-                continue;
+            match row.get(*at) {
+                Cell::Blank => {}
+                Cell::Text(text) if is_missing(text) => {}
+                Cell::Error(_) => {
+                    *self.warnings.entry(reason(Fault::ErrorCell, "", header)).or_default() += 1;
+                }
+                cell => {
+                    self.header_bytes += header.len() as u64;
+                    extra.insert(header.clone(), row::shown(cell, row.epoch()));
+                }
             }
-            extra.insert(header.clone(), row::shown(cell, row.epoch()));
         }
         (!extra.is_empty()).then(|| Box::new(extra))
     }
@@ -117,6 +139,9 @@ impl SheetReader<'_> {
     /// The creator of a cell's text. `(OF)` alone names nobody.
     fn creator(&self, text: &str) -> Result<Creator, Fault> {
         let (name, platform) = names::creator(text).ok_or(Fault::Unreadable)?;
+        if name.len() > names::LONGEST {
+            return Err(Fault::TooLong);
+        }
         Ok(Creator { name: name.into_owned(), platform: platform.unwrap_or(self.platform).to_owned() })
     }
 }
@@ -129,11 +154,17 @@ pub(crate) fn reason(fault: Fault, holds: &str, name: &str) -> String {
         Fault::NoSuchDate => "no such date".to_owned(),
         Fault::Negative => format!("negative {holds}"),
         Fault::ErrorCell => format!("error cell in {name}"),
+        Fault::TooLong => format!("{holds} longer than {} bytes", names::LONGEST),
     }
 }
 
 /// A name or another short text, squeezed. A number is taken as it is written.
 fn name<'r>(cell: Cell<'r>, row: &Row) -> Result<Cow<'r, str>, Fault> {
+    squeezed(cell, row).and_then(|text| if text.len() > names::LONGEST { Err(Fault::TooLong) } else { Ok(text) })
+}
+
+/// A text of any length, squeezed, such as a list of names.
+fn squeezed<'r>(cell: Cell<'r>, row: &Row) -> Result<Cow<'r, str>, Fault> {
     match cell {
         Cell::Text(text) if is_missing(text) => Err(Fault::Missing),
         Cell::Text(text) => Ok(names::squeezed(text)),

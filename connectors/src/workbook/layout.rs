@@ -282,6 +282,8 @@ mod tests {
         assert_eq!(layout.unit(columns::chatter_day::AVG_RESPONSE), Some("minutes"));
         let layout = super::tests::layout(&["Chatter Name", "Date (DD/MM/YYYY)", "PPVs sent"]);
         assert_eq!(layout.order, DayMonth::DayFirst);
+        let layout = super::tests::layout(&["Chatter Name", "Date (D/M/Y)", "PPVs sent"]);
+        assert_eq!(layout.order, DayMonth::DayFirst);
     }
 
     #[test]

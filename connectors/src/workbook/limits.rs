@@ -12,10 +12,10 @@
 //! - a zip's directory, as it is on the disk and as it is understood: 4 KiB for each of [`Limits::max_zip_entries`];
 //! - styles, relations and the list of sheets: 32 MiB;
 //! - of an `.xls`, which is no stream: [`Limits::max_xls_bytes`] four times over (the file, what its container holds, and where the
-//!   cells are of a sheet that is not in the order of its rows), and 4 bytes for each of [`Limits::max_shared_strings`].
+//!   cells are of a sheet that is not in the order of its rows), and 8 bytes for each of [`Limits::max_shared_strings`].
 //!
 //! [`Limits::most_memory`] adds it up: with the defaults 670 MiB for `.xlsx` and `.xlsb`, 100 MiB for `.ods`, 50 MiB for `.csv`
-//! and 600 MiB for `.xls`. A usual export of 100,000 rows takes a tenth of it.
+//! and 630 MiB for `.xls`. A usual export of 100,000 rows takes a tenth of it.
 
 /// What a file may cost at most. A file beyond one of them is refused as a whole, with the limit's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub struct Limits {
     pub max_sheets: u64,
     /// Columns of a sheet.
     pub max_columns: u64,
+    /// Bytes of text of all cells together, each counted as often as a cell names it, with the headers that go with them: what
+    /// a file puts on the log is a little more.
+    pub max_text_bytes: u64,
     /// Characters of one cell.
     pub max_string_chars: u64,
     /// Bytes of one row.
@@ -67,7 +70,7 @@ impl Limits {
         let row = sum(&[times(6, self.max_row_bytes), times(16, self.max_columns)]);
         let zip = sum(&[times(4 << 10, self.max_zip_entries), 32 << 20]);
         let shared = sum(&[times(2, self.max_shared_string_bytes), times(8, self.max_shared_strings)]);
-        let xls = sum(&[times(4, self.max_xls_bytes), times(4, self.max_shared_strings)]);
+        let xls = sum(&[times(4, self.max_xls_bytes), times(8, self.max_shared_strings)]);
         MostMemory { xlsx: sum(&[row, zip, shared]), ods: sum(&[row, zip]), csv: row, xls: sum(&[row, xls]) }
     }
 }
@@ -84,6 +87,7 @@ impl Default for Limits {
             max_cells: 100_000_000,
             max_sheets: 256,
             max_columns: 16_384,
+            max_text_bytes: 4 << 30,
             max_string_chars: 200_000,
             max_row_bytes: 8 << 20,
             max_xls_bytes: 128 << 20,

@@ -21,7 +21,7 @@ use super::layout::{self, HeaderZone, Layout, Verdict};
 use super::row::Row;
 use super::value::dates::DateForm;
 use super::value::names;
-use super::{ReadError, ReadOptions, RejectedRow, RowSink, Stop};
+use super::{NotTaken, ReadError, ReadOptions, RejectedRow, RowSink, Stop};
 
 /// The header row stands in one of the first rows.
 const HEADER_ROWS: u32 = 20;
@@ -42,6 +42,7 @@ pub(crate) struct Reading<'o> {
     sheets: Vec<Sheet>,
     current: Option<Current<'o>>,
     cells: u64,
+    text_bytes: u64,
 }
 
 /// The sheet that is being read.
@@ -59,7 +60,7 @@ pub(crate) struct WatchedSink<'o> {
 }
 
 impl RowSink for WatchedSink<'_> {
-    fn row(&mut self, row: &rows::Row<'_>, text: Option<&Text<'_>>) -> Result<(), Stop> {
+    fn row(&mut self, row: &rows::Row<'_>, text: Option<&Text<'_>>) -> Result<(), NotTaken> {
         self.at_work.set(true);
         let result = self.sink.row(row, text);
         self.at_work.set(false);
@@ -78,7 +79,7 @@ impl<'o> Reading<'o> {
     /// Begins a file. `at_work` tells whether the sink is at work.
     pub(crate) fn new(options: &'o ReadOptions, sink: &'o mut dyn RowSink, at_work: &'o Flag<bool>) -> Reading<'o> {
         let sink = WatchedSink { sink, at_work };
-        Reading { options, sink, sheets: Vec::new(), current: None, cells: 0 }
+        Reading { options, sink, sheets: Vec::new(), current: None, cells: 0, text_bytes: 0 }
     }
 
     /// Begins the next sheet.
@@ -89,7 +90,7 @@ impl<'o> Reading<'o> {
         let sheet = Sheet {
             position,
             // A name goes into every record of a rejected row; spreadsheet programs allow 31 characters.
-            name: name.map(|name| clipped(name.to_owned())),
+            name: name.map(|name| clipped(name.replace('\0', ""))),
             kind: None,
             rows_read: 0,
             accepted: 0,
@@ -112,7 +113,12 @@ impl<'o> Reading<'o> {
         if self.cells > limits.max_cells {
             return Err(ReadError::too_large("more cells", "FANDOM_MAX_CELLS", limits.max_cells));
         }
+        self.text_bytes += row.text_bytes() as u64;
         let current = self.current.as_mut().expect("a format begins a sheet before its rows");
+        self.text_bytes += current.reader.as_mut().map_or(0, |reader| std::mem::take(&mut reader.header_bytes));
+        if self.text_bytes > limits.max_text_bytes {
+            return Err(ReadError::too_large("more text", "FANDOM_MAX_TEXT_BYTES", limits.max_text_bytes));
+        }
         let Some(reader) = &mut current.reader else {
             return Ok(self.look_for_header(row));
         };
@@ -128,6 +134,7 @@ impl<'o> Reading<'o> {
                     return Ok(Flow::Continue);
                 }
                 Err(Failure::Stopped) => return Err(ReadError::Stopped),
+                Err(Failure::NotTaken(reason)) => (None, reason),
                 Err(Failure::Cell { column, fault }) => {
                     let known = &columns::of(reader.layout.kind)[column];
                     (reader.layout.header(column).map(str::to_owned), reason(fault, known.holds, known.name))
@@ -213,6 +220,7 @@ impl<'o> Current<'o> {
             granularity,
             platform: names::platform(&options.default_platform).unwrap_or(&options.default_platform),
             warnings,
+            header_bytes: 0,
         });
     }
 }

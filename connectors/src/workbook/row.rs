@@ -87,9 +87,10 @@ impl Row {
         self.slots[column] = slot;
     }
 
+    /// Postgres holds no NUL in a text, and no one means one.
     fn keep(&mut self, text: &str) -> (u32, u32) {
         let start = self.text.len();
-        self.text.push_str(text);
+        text.split('\0').for_each(|part| self.text.push_str(part));
         let place = |at: usize| u32::try_from(at).expect("a row's text is bounded far below 4 GiB");
         (place(start), place(self.text.len()))
     }

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Negative,
     /// It is a spreadsheet error such as `#N/A`.
     ErrorCell,
+    /// It is longer than a name can be, see [`names::LONGEST`].
+    TooLong,
 }
 
 /// Whether a text says that there is no value: it is blank or a dash.

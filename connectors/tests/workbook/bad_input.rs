@@ -95,7 +95,7 @@ fn a_receiver_that_panics_is_not_blamed_on_the_file() {
             &mut self,
             _: &fandom_schemas::rows::Row<'_>,
             _: Option<&fandom_schemas::rows::Text<'_>>,
-        ) -> Result<(), workbook::Stop> {
+        ) -> Result<(), workbook::NotTaken> {
             panic!("the receiver's own fault");
         }
         fn reject(&mut self, _: workbook::RejectedRow) -> Result<(), workbook::Stop> {
@@ -120,6 +120,26 @@ fn a_receiver_may_stop() {
     let error = workbook::read(&folder.path().join("gone.csv"), "gone.csv", &options("UTC"), &mut collected)
         .expect_err("no file");
     assert!(error.may_retry(), "{error}");
+}
+
+/// One row of a creator report is two typed rows; it is rejected once, with its sheet and cells.
+#[test]
+fn a_row_that_the_receiver_cannot_take_is_rejected() {
+    let long = "x".repeat(3000);
+    let text = format!(
+        "Date/Time UTC,Creator,Tips Net,Tips Gross,Note\n2026-10-21,Tania,1,2,short\n{}",
+        format!("2026-10-22,Tania,3,4,{long}\n").repeat(250)
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.csv");
+    std::fs::write(&path, text).expect("a file");
+    let mut collected = Collected { most_bytes: Some(2000), ..Collected::default() };
+    let read = workbook::read(&path, "a.csv", &options("UTC"), &mut collected).expect("the others count");
+    let sheet = &read.sheets[0];
+    assert_eq!((sheet.rows_read, sheet.accepted, sheet.rejected, sheet.rejects.len()), (251, 1, 250, 100));
+    assert_eq!((collected.rows.len(), collected.rejects.len()), (2, 250));
+    let reject = &collected.rejects[0];
+    assert_eq!((reject.row, reject.reason.as_str(), reject.cells[1].as_str()), (3, "too large", "Tania"));
 }
 
 #[test]
@@ -200,4 +220,43 @@ fn an_error_that_no_one_knows_is_an_error_of_one_cell() {
     assert_eq!((sheets[0].kind, sheets[0].accepted), (Some(Kind::ChatterDay), 1));
     assert_eq!((collected.rejects[0].row, collected.rejects[0].reason.as_str()), (2, "error cell in Date"));
     assert_eq!(sheets[0].warnings.get("error cell in Messages Sent"), Some(&1));
+}
+
+/// Postgres holds no NUL in a text, and no long text in a key.
+#[test]
+fn texts_that_no_database_can_hold_do_not_get_that_far() {
+    // The first four kilobytes tell text from binary data; NULs come behind them.
+    let header = "Date & time UTC,Employee,Creator,Fan,Gross revenue,Net revenue,Type,Rule,Mood\n";
+    let row = |employee: &str, fan: &str, sale_type: &str, rule: &str| {
+        format!("2026-10-21 13:52:43,{employee},Tania,{fan},10,8,{sale_type},{rule},a\0b\n")
+    };
+    let long = "x".repeat(1001);
+    let text = [
+        header.to_owned(),
+        row("Mila", "u1", "Tip", "r").replace('\0', "").repeat(100),
+        row("Mi\0la", "Nick\0 (u\x001)", "T\0ip", "r"),
+        row(&long, "u1", "Tip", "r"),
+        row("Mila", &long, "Tip", "r"),
+        row("Mila", "u1", &long, "r"),
+        row("Mila", "u1", "Tip", &long),
+        row("Mila", "u1", &"x".repeat(1000), "r"),
+    ]
+    .concat();
+    let (sheets, collected) = bytes("a.csv", text.as_bytes());
+    let reasons: Vec<_> = collected.rejects.iter().map(|reject| reject.reason.as_str()).collect();
+    let too_long = ["employee longer than 1000 bytes", "fan longer than 1000 bytes", "type longer than 1000 bytes"];
+    assert_eq!(reasons, too_long, "without it the row would be another row");
+    let clean = &collected.rows[100];
+    assert_eq!((&clean["chatter"], &clean["fan"], &clean["nickname"]), (&"Mila".into(), &"u1".into(), &"Nick".into()));
+    assert_eq!((&clean["type"], &clean["extra"]["Mood"]), (&"Tip".into(), &"ab".into()));
+    assert_eq!(sheets[0].warnings.get("rule longer than 1000 bytes"), Some(&1), "a rule tells no rows apart");
+    assert_eq!(sheets[0].accepted, 103);
+}
+
+#[test]
+fn an_error_in_a_column_that_no_rule_reads_is_missing() {
+    let text = "Chatter Name,Date,Messages Sent,Mood\nMila,06/18/2026,7,#N/A\n";
+    let (sheets, collected) = bytes("a.csv", text.as_bytes());
+    assert_eq!(sheets[0].warnings.get("error cell in Mood"), Some(&1));
+    assert_eq!(collected.rows[0].get("extra"), None);
 }

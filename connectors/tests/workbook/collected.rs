@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use fandom_connectors::workbook::{self, Limits, ReadError, ReadOptions, ReadSummary, RejectedRow, RowSink, Stop};
+use fandom_connectors::workbook::{
+    self, Limits, NotTaken, ReadError, ReadOptions, ReadSummary, RejectedRow, RowSink, Stop,
+};
 use fandom_schemas::manifest::Sheet;
 use fandom_schemas::rows::{Row, Text};
 use jiff::tz::TimeZone;
@@ -17,14 +19,19 @@ pub struct Collected {
     pub texts: Vec<(String, Option<String>)>,
     /// The rejected rows.
     pub rejects: Vec<RejectedRow>,
+    /// Bytes of a row's JSON beyond which it is not taken.
+    pub most_bytes: Option<usize>,
     /// After how many rows to stop.
     pub stop_after: Option<usize>,
 }
 
 impl RowSink for Collected {
-    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), Stop> {
+    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), NotTaken> {
         if self.stop_after.is_some_and(|most| self.rows.len() >= most) {
-            return Err(Stop);
+            return Err(NotTaken::Stop);
+        }
+        if self.most_bytes.is_some_and(|most| row.to_json().len() > most) {
+            return Err(NotTaken::Row("too large".to_owned()));
         }
         self.rows.push(serde_json::from_slice(&row.to_json()).expect("a row is JSON"));
         if let Some(text) = text {

@@ -194,11 +194,46 @@ fn other_programs_formats_give_the_same_rows() {
 #[test]
 fn binary_records_are_as_others_read_them() {
     use calamine::{Data, Reader};
-    let bytes = made::xlsb("S", &table());
+    let table = table();
+    let bytes = made::xlsb("S", &table);
+    let ours = outcome(collected::bytes("a.xlsb", &bytes));
     let mut workbook: calamine::Xlsb<_> =
         calamine::open_workbook_from_rs(std::io::Cursor::new(bytes)).expect("a workbook");
     let range = workbook.worksheet_range("S").expect("a sheet");
-    assert_eq!(range.get((1, 0)), Some(&Data::String("Mila".to_owned())));
-    let day = calamine::ExcelDateTime::new(46_316.0, calamine::ExcelDateTimeType::DateTime, false);
-    assert_eq!(range.get((3, 5)), Some(&Data::DateTime(day)));
+    assert_eq!(range.start(), Some((0, 0)));
+    let mut theirs: Vec<Vec<Made>> = range
+        .rows()
+        .map(|row| {
+            let cell = |cell: &Data| match cell {
+                Data::String(text) => Made::from(text.as_str()),
+                Data::Float(number) => Made::Number(*number),
+                Data::Int(number) => Made::Number(*number as f64),
+                Data::DateTime(day) => Made::Day(day.as_f64()),
+                Data::Bool(value) => Made::Bool(*value),
+                Data::Error(_) => Made::Error,
+                _ => Made::Blank,
+            };
+            row.iter().map(cell).collect()
+        })
+        .collect();
+    // calamine passes over an error that a formula gave.
+    assert!(matches!((&table[4][7], &theirs[4][7]), (Made::Error, Made::Blank | Made::Error)));
+    theirs[4][7] = Made::Error;
+    let width = table[0].len();
+    for (at, row) in table.iter().enumerate() {
+        let mut row = row.clone();
+        row.resize(width, Made::Blank);
+        assert_eq!(format!("{:?}", theirs[at]), format!("{row:?}"), "row {at}");
+    }
+    assert_eq!(ours, outcome(collected::bytes("a.xlsx", &made::xlsx("S", &made::inline_rows(&theirs), ""))));
+}
+
+#[test]
+fn the_separator_is_found_where_a_sample_ends_inside_of_a_character() {
+    for shift in 0..3 {
+        let name = format!("{}{}", "x".repeat(shift), "한".repeat(30));
+        let text = format!("Chatter Name;Date;Messages Sent\n{}", format!("{name};06/18/2026;7\n").repeat(1000));
+        let (sheets, _) = collected::bytes("a.csv", text.as_bytes());
+        assert_eq!(sheets[0].accepted, 1000, "{shift}");
+    }
 }

@@ -130,12 +130,16 @@ fn a_million_shared_strings() {
 #[test]
 fn every_limit_is_kept_and_named() {
     let csv = b"Chatter Name,Date,Messages Sent\nMila,06/18/2026,7\nIva,06/18/2026,7\n";
+    // The header of a column that no rule reads goes with every row.
+    let extra = b"Chatter Name,Date,Messages Sent,A long name of a column\nMila,06/18/2026,7,x\nIva,06/18/2026,7,x\n";
     let xlsx = made::xlsx("S", &format!("{TEMPLATE}{}", "<row><c><v>1</v></c></row>".repeat(9)), "");
-    let cases: [(&str, &[u8], ReadOptions, &str); 8] = [
+    let cases: [(&str, &[u8], ReadOptions, &str); 10] = [
         ("a.csv", csv, limited(|l| l.max_file_bytes = 10), "FANDOM_MAX_FILE_BYTES"),
         ("a.csv", csv, limited(|l| l.max_cells = 8), "FANDOM_MAX_CELLS"),
         ("a.csv", csv, limited(|l| l.max_columns = 2), "FANDOM_MAX_COLUMNS"),
         ("a.csv", csv, limited(|l| l.max_string_chars = 9), "FANDOM_MAX_STRING_CHARS"),
+        ("a.csv", csv, limited(|l| l.max_text_bytes = 57), "FANDOM_MAX_TEXT_BYTES"),
+        ("a.csv", extra, limited(|l| l.max_text_bytes = 100), "FANDOM_MAX_TEXT_BYTES"),
         ("a.xlsx", &xlsx, limited(|l| l.max_zip_entries = 3), "FANDOM_MAX_ZIP_ENTRIES"),
         ("a.xlsx", &xlsx, limited(|l| l.max_inflated_bytes = 300), "FANDOM_MAX_INFLATED_BYTES"),
         ("a.xlsx", &xlsx, limited(|l| l.max_sheets = 0), "FANDOM_MAX_SHEETS"),

@@ -187,3 +187,120 @@ fn older_workbooks_write_in_code_pages() {
     let error = refused("a.xls", &made::ole("Book", &much_older)).to_string();
     assert!(error.contains("before Excel 5"), "{error}");
 }
+
+/// A cell that names a shared text.
+fn shared(row: u16, column: u16, number: u32) -> (u16, Vec<u8>) {
+    cell(SHARED_TEXT, row, column, 0, &number.to_le_bytes())
+}
+
+#[test]
+fn what_stands_behind_a_shared_text_is_not_read_for_each_cell() {
+    // How the text sounds, spread over a record for each byte.
+    let sounds = 400_000u32;
+    let text = [&[0; 8], &4u16.to_le_bytes()[..], &[4], &sounds.to_le_bytes(), b"Mila"].concat();
+    let mut before = vec![(SHARED_TEXTS, text)];
+    before.extend((0..sounds).map(|_| (CONTINUE, vec![9])));
+    let mut sheet = headers();
+    for row in 1..=60_000 {
+        sheet.extend([shared(row, 0, 0), text_of_day(row)]);
+    }
+    let began = std::time::Instant::now();
+    let (rows, _) = rows(&file(&before, &sheet));
+    assert_eq!((rows.len(), &rows[59_999][0]), (60_000, &json!("Mila")));
+    assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+fn text_of_day(row: u16) -> (u16, Vec<u8>) {
+    text(row, 1, "10/21/2026")
+}
+
+#[test]
+fn a_text_goes_on_only_in_records_that_hold_some_of_it() {
+    let text = [&[0; 8], &5u16.to_le_bytes()[..], &[0], b"Mi"].concat();
+    for nothing in [Vec::new(), vec![0]] {
+        let before = vec![(SHARED_TEXTS, text.clone()), (CONTINUE, nothing), (CONTINUE, [&[0][..], b"lan"].concat())];
+        assert!(refused("a.xls", &file(&before, &headers())).to_string().contains("a record is too short"));
+    }
+    // Between two texts they say nothing.
+    let before = vec![
+        (SHARED_TEXTS, [&[0; 8][..], &narrow("Mila")].concat()),
+        (CONTINUE, Vec::new()),
+        (CONTINUE, narrow("Iva")),
+        (CONTINUE, Vec::new()),
+    ];
+    let mut sheet = headers();
+    sheet.extend([shared(1, 0, 1), text_of_day(1)]);
+    assert_eq!(rows(&file(&before, &sheet)).0[0][0], "Iva");
+}
+
+/// Where the directory of [`made::ole`] has its entries.
+fn entry(number: usize) -> usize {
+    512 + 128 * number
+}
+
+fn put(file: &mut [u8], at: usize, number: u32) {
+    file[at..at + 4].copy_from_slice(&number.to_le_bytes());
+}
+
+#[test]
+fn small_sectors_without_content_have_no_end() {
+    // A stream in small sectors, of which there are none, and whose table leads from the first to itself.
+    let mut file = made::ole("Workbook", &[0; 4096]);
+    let stream = u32::from_le_bytes(file[entry(1) + 116..][..4].try_into().expect("four bytes"));
+    put(&mut file, 60, stream);
+    put(&mut file, 64, 1);
+    put(&mut file, entry(1) + 116, 0);
+    put(&mut file, entry(1) + 120, 100);
+    assert!(refused("a.xls", &file).to_string().contains("its OLE container is broken"));
+    // The same with content.
+    put(&mut file, entry(0) + 116, stream);
+    put(&mut file, entry(0) + 120, 4096);
+    assert!(refused("a.xls", &file).to_string().contains("its OLE container is broken"));
+}
+
+#[test]
+fn what_is_embedded_is_not_the_workbook() {
+    let mut sheet = headers();
+    sheet.extend([text(1, 0, "Mila"), text_of_day(1)]);
+    let whole = file(&Vec::new(), &sheet);
+    for embedded in ["Workbook", "EncryptedPackage"] {
+        let mut file = whole.clone();
+        // The second entry becomes that of an object, the third is the workbook, the fourth the object's folder.
+        file.copy_within(entry(1)..entry(2), entry(2));
+        file.copy_within(entry(1)..entry(2), entry(3));
+        let name: Vec<u8> = embedded.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+        file[entry(1)..][..64].fill(0);
+        file[entry(1)..][..name.len()].copy_from_slice(&name);
+        file[entry(1) + 64] = u8::try_from(name.len()).expect("short");
+        put(&mut file, entry(1) + 116, 0xffff_fffe);
+        put(&mut file, entry(1) + 120, 0);
+        file[entry(3)] = b'M';
+        file[entry(3) + 66] = 1;
+        put(&mut file, entry(3) + 76, 1);
+        put(&mut file, entry(2) + 72, 3);
+        put(&mut file, entry(0) + 76, 2);
+        assert_eq!(rows(&file).0.len(), 1, "{embedded}");
+    }
+}
+
+#[test]
+fn a_workbook_that_is_not_whole_is_no_empty_one() {
+    let whole = file(&Vec::new(), &headers());
+    // The directory says that the stream is longer than its chain.
+    let mut short = whole.clone();
+    put(&mut short, entry(1) + 120, 8192);
+    assert!(refused("a.xls", &short).to_string().contains("its OLE container is broken"));
+    // The stream ends before the sheets are listed.
+    let stream = stream(&Vec::new(), &headers());
+    let cut = made::ole("Workbook", &stream[..20]);
+    assert!(refused("a.xls", &cut).to_string().contains("it ends too early"));
+}
+
+#[test]
+fn a_sheet_whose_name_no_one_can_write_is_named_by_the_rest() {
+    let mut stream = stream(&Vec::new(), &headers());
+    let name = stream.windows(3).position(|bytes| bytes == b"One").expect("the name of the sheet");
+    stream[name + 1] = 0;
+    let (sheets, _) = bytes("a.xls", &made::ole("Workbook", &stream));
+    assert_eq!(sheets[0].name.as_deref(), Some("Oe"));
+}

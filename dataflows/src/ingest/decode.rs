@@ -8,6 +8,7 @@ use fandom_schemas::rows::{self, Kind};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::storable;
 use crate::calendar::day_number;
 use crate::facts::key::Key;
 use crate::facts::{CreatorReport, Message, Period, Sale, TemplateDay};
@@ -60,7 +61,12 @@ pub struct NameUse<'a> {
     nickname: Option<Cow<'a, str>>,
 }
 
-impl NameUse<'_> {
+impl<'a> NameUse<'a> {
+    fn new(platform: Cow<'a, str>, name: Cow<'a, str>, nickname: Option<Cow<'a, str>>) -> NameUse<'a> {
+        let text = storable::text;
+        NameUse { platform: text(platform), name: text(name), nickname: nickname.map(text) }
+    }
+
     /// The same, owned.
     pub fn into_owned(self) -> NameUse<'static> {
         NameUse {
@@ -144,7 +150,7 @@ impl Decoder {
             sold_at: row.sold_at,
             gross_cents: row.gross_cents,
             net_cents: row.net_cents,
-            sale_type: (*row.sale_type).into(),
+            sale_type: (*storable::text(row.sale_type)).into(),
             reversed: row.reversed,
         };
         let mut names = Names::new();
@@ -173,7 +179,7 @@ impl Decoder {
             last_day: day_number(row.last_day),
             start_at: row.start_at,
             end_at: row.end_at,
-            written: Arc::new((row.start.into(), row.end.into())),
+            written: Arc::new(((*storable::text(row.start.into())).into(), (*storable::text(row.end.into())).into())),
             clocked_minutes: row.figures.clocked_minutes,
             scheduled_minutes: row.figures.scheduled_minutes,
             reported: [
@@ -200,7 +206,11 @@ impl Decoder {
             first_day: day_number(row.first_day),
             last_day: day_number(row.last_day),
             basis: row.basis,
-            figures: row.figures.into_iter().map(|(figure, cents)| (figure.into(), cents)).collect(),
+            figures: row
+                .figures
+                .into_iter()
+                .map(|(figure, cents)| ((*storable::text(figure.into())).into(), cents))
+                .collect(),
         };
         Decoded { parsed: Parsed::Report(row.sheet, fact.key(), Box::new(fact)), names }
     }
@@ -261,11 +271,11 @@ fn remember<K: std::hash::Hash + Eq, V: Copy>(map: &mut HashMap<K, V>, key: K, v
 }
 
 fn creator_name<'a>(id: Id, platform: Cow<'a, str>, name: Cow<'a, str>) -> (NameOf, NameUse<'a>) {
-    (NameOf { kind: NameKind::Creator, id }, NameUse { platform, name, nickname: None })
+    (NameOf { kind: NameKind::Creator, id }, NameUse::new(platform, name, None))
 }
 
 fn chatter_name(id: Id, name: Option<Cow<'_, str>>) -> Option<(NameOf, NameUse<'_>)> {
-    let used = NameUse { platform: Cow::Borrowed(""), name: name?, nickname: None };
+    let used = NameUse::new(Cow::Borrowed(""), name?, None);
     Some((NameOf { kind: NameKind::Chatter, id }, used))
 }
 
@@ -275,5 +285,5 @@ fn fan_name<'a>(
     username: Cow<'a, str>,
     nickname: Option<Cow<'a, str>>,
 ) -> (NameOf, NameUse<'a>) {
-    (NameOf { kind: NameKind::Fan, id }, NameUse { platform, name: username, nickname })
+    (NameOf { kind: NameKind::Fan, id }, NameUse::new(platform, username, nickname))
 }

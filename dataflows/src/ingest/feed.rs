@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::decode::Decoder;
 use super::reader::Record;
 use super::release::{Changes, Event, Outcome, Release};
+use super::storable;
 use crate::facts::{Change, CreatorReport, Message, Period, Sale, TemplateDay};
 use crate::runtime::Epoch;
 use crate::sink::collect::Update;
@@ -144,7 +145,10 @@ impl Feed {
                     }
                 },
                 _ => match serde_json::from_slice::<Manifest>(json) {
-                    Ok(manifest) => Event::Manifest(Box::new(manifest)),
+                    Ok(mut manifest) => {
+                        storable::manifest(&mut manifest);
+                        Event::Manifest(Box::new(manifest))
+                    }
                     Err(error) => {
                         tracing::error!(partition, offset, %error, "a record that is neither row nor manifest was passed over");
                         return 0;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::lock::DirLock;
-use super::process::{find_program, run};
+use super::process::{Spec, find_program, run};
 use super::{LocalError, file_error, made_absolute, remove_dir};
 
 /// The version of Apache Kafka that runs locally.
@@ -77,11 +77,23 @@ impl Jars {
         std::fs::write(&pom, POM).map_err(file_error("could not write", &pom))?;
         let fetched = work.join("jars");
         remove_dir(&fetched)?;
-        let mut command = std::process::Command::new(maven);
-        command.args(["--batch-mode", "--quiet", "--file"]).arg(&pom).arg("dependency:copy-dependencies");
-        command.arg("-DincludeScope=runtime").arg(format!("-DoutputDirectory={}", fetched.display()));
-        command.stdin(std::process::Stdio::null());
-        let mut maven = std::pin::pin!(run(command));
+        let maven = Spec {
+            program: maven,
+            args: vec![
+                "--batch-mode".into(),
+                "--quiet".into(),
+                "--file".into(),
+                pom.display().to_string(),
+                "dependency:copy-dependencies".into(),
+                "-DincludeScope=runtime".into(),
+                format!("-DoutputDirectory={}", fetched.display()),
+            ],
+            env: Vec::new(),
+            dir: None,
+            user: None,
+            on_parent_death: "KILL",
+        };
+        let mut maven = std::pin::pin!(run(maven.command()));
         let mut told = Instant::now();
         loop {
             match tokio::time::timeout(Duration::from_secs(1), &mut maven).await {

@@ -44,7 +44,7 @@ impl Kafka {
     /// # Errors
     /// When the directory is in use, Java is missing, or the broker ends or stays silent.
     pub async fn start(dir: &Path, jars: &Jars) -> Result<Kafka, LocalError> {
-        let java = java()?;
+        let java = java().await?;
         private_dir(dir)?;
         let dir = made_absolute(dir)?;
         let lock = DirLock::take(&dir)?;
@@ -89,20 +89,49 @@ impl Kafka {
 
     /// Stops it in order; kills it if that takes more than some seconds.
     pub async fn stop(&self) {
-        self.process.stop(Signal::TERM, STOP_PATIENCE).await;
+        self.stop_within(STOP_PATIENCE).await;
+    }
+
+    /// As [`Kafka::stop`], with at most this patience.
+    pub async fn stop_within(&self, patience: Duration) {
+        self.process.stop(Signal::TERM, patience.min(STOP_PATIENCE)).await;
     }
 }
 
+/// The oldest Java on which Apache Kafka runs.
+const JAVA_WANTED: u32 = 17;
+
 /// The Java launcher.
-fn java() -> Result<PathBuf, LocalError> {
+async fn java() -> Result<PathBuf, LocalError> {
     let home =
         std::env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/java")).filter(|path| path.is_file());
-    home.or_else(|| find_program("java")).ok_or_else(|| LocalError::Missing {
-        program: "java",
-        hint: "Apache Kafka needs Java 17 or newer (Debian: apt-get install openjdk-17-jre-headless), or set \
-               KAFKA_BOOTSTRAP_SERVERS to a running broker"
-            .into(),
-    })
+    let hint = || {
+        format!(
+            "Apache Kafka needs Java {JAVA_WANTED} or newer: install it (Debian: apt-get install default-jre-headless) or set \
+             JAVA_HOME to its directory, or set KAFKA_BOOTSTRAP_SERVERS to a running broker"
+        )
+    };
+    let java =
+        home.or_else(|| find_program("java")).ok_or_else(|| LocalError::Missing { program: "java", hint: hint() })?;
+    let mut command = Command::new(&java);
+    command.arg("--version").stdin(std::process::Stdio::null());
+    let found = match run(command).await {
+        Ok(printed) => java_version(&printed),
+        // Java 8 and older do not know the option.
+        Err(LocalError::Failed { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if found.is_none_or(|found| found < JAVA_WANTED) {
+        let found = found.map_or_else(|| "8 or older".to_owned(), |found| found.to_string());
+        return Err(LocalError::TooOld { path: java, found, hint: hint() });
+    }
+    Ok(java)
+}
+
+/// The first number of the version that `java --version` prints: of `openjdk 21.0.4 2024-07-16`, 21.
+fn java_version(printed: &str) -> Option<u32> {
+    let version = printed.split_whitespace().nth(1)?;
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Starts the broker and waits until it answers; returns its port. Another process may take a port between the moment in
@@ -249,6 +278,19 @@ async fn answers(port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_of_java_is_read() {
+        for (printed, version) in [
+            ("openjdk 17.0.15 2025-04-15\nOpenJDK Runtime Environment (build 17.0.15+6)\n", Some(17)),
+            ("openjdk 21 2023-09-19\n", Some(21)),
+            ("java 25-ea 2025-09-16\n", Some(25)),
+            ("openjdk 11.0.2 2019-01-15\n", Some(11)),
+            ("", None),
+        ] {
+            assert_eq!(java_version(printed), version, "{printed}");
+        }
+    }
 
     #[test]
     fn cluster_ids_are_128_bits_in_base64() {

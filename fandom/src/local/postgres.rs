@@ -30,6 +30,8 @@ const DATABASE: &str = "fandom";
 const START_PATIENCE: Duration = Duration::from_secs(180);
 /// How long a server may take to write out what it holds before it is told to leave that to the next start.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
+/// How long it may take to stop at once before it is killed.
+const QUIT_PATIENCE: Duration = Duration::from_millis(500);
 /// The longest path of a unix socket is 107 bytes, of which the server adds this many.
 const SOCKET_NAME: usize = "/.s.PGSQL.65535".len();
 
@@ -106,9 +108,15 @@ impl Postgres {
 
     /// Stops it in order. If that takes more than some seconds it stops at once, and reads its log at the next start.
     pub async fn stop(&self) {
+        self.stop_within(STOP_PATIENCE + QUIT_PATIENCE).await;
+    }
+
+    /// As [`Postgres::stop`], with at most this patience in all.
+    pub async fn stop_within(&self, patience: Duration) {
         self.process.signal(Signal::INT);
-        if tokio::time::timeout(STOP_PATIENCE, self.process.ended()).await.is_err() {
-            self.process.stop(Signal::QUIT, Duration::from_millis(500)).await;
+        let in_order = patience.saturating_sub(QUIT_PATIENCE).min(STOP_PATIENCE);
+        if tokio::time::timeout(in_order, self.process.ended()).await.is_err() {
+            self.process.stop(Signal::QUIT, QUIT_PATIENCE).await;
         }
     }
 }

@@ -202,7 +202,8 @@ impl Drop for Inner {
     }
 }
 
-/// Runs a program to its end and returns what it printed on standard output.
+/// Runs a program to its end and returns what it printed on standard output. It is killed when the future is dropped; of a
+/// [`Spec`], it ends with this process.
 ///
 /// # Errors
 /// When it cannot be run or fails.
@@ -214,17 +215,27 @@ pub async fn run(mut command: Command) -> Result<String, LocalError> {
         .unwrap_or(command.get_program())
         .to_string_lossy()
         .into_owned();
-    let name = program.clone();
-    // `output` collects the child on the thread that calls it, which lives until the child has ended.
-    let output = tokio::task::spawn_blocking(move || command.output()).await;
-    let output = output
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
-        .map_err(|source| LocalError::Spawn { program: name, source })?;
-    if !output.status.success() {
-        let printed = [output.stdout, output.stderr].concat();
-        return Err(LocalError::Failed { program, status: output.status, output: last_lines(&printed, 20) });
+    let failed = |source| LocalError::Spawn { program: program.clone(), source };
+    let (stdout, for_stdout) = io::pipe().map_err(failed)?;
+    let (stderr, for_stderr) = io::pipe().map_err(failed)?;
+    command.stdout(for_stdout).stderr(for_stderr);
+    let process = Process::spawn(command)?;
+    let printed = (read_all(stdout), read_all(stderr));
+    let status = process.ended().await;
+    let (stdout, stderr) = (printed.0.await.unwrap_or_default(), printed.1.await.unwrap_or_default());
+    if !status.success() {
+        return Err(LocalError::Failed { program, status, output: last_lines(&[stdout, stderr].concat(), 20) });
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Ok(String::from_utf8_lossy(&stdout).into_owned())
+}
+
+/// Reads until the other end is closed.
+fn read_all(mut from: io::PipeReader) -> tokio::task::JoinHandle<Vec<u8>> {
+    tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        bytes
+    })
 }
 
 /// A log file to append to. One that has grown beyond 16 MB is first moved to `<name>.1`.
@@ -256,4 +267,52 @@ fn last_lines(bytes: &[u8], lines: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_is_not_waited_for_any_more_is_killed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pid");
+        let spec = Spec {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), format!("echo $$ > {}; exec sleep 60", file.display())],
+            env: Vec::new(),
+            dir: None,
+            user: None,
+            on_parent_death: "KILL",
+        };
+        let pid = tokio::select! {
+            _ = run(spec.command()) => panic!("it sleeps"),
+            pid = async {
+                loop {
+                    let pid = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<u32>().ok());
+                    match pid {
+                        Some(pid) => break pid,
+                        None => tokio::time::sleep(Duration::from_millis(10)).await,
+                    }
+                }
+            } => pid,
+        };
+        let begun = std::time::Instant::now();
+        while Path::new(&format!("/proc/{pid}/cmdline")).exists() {
+            assert!(begun.elapsed() < Duration::from_secs(5), "process {pid} still runs");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_program_prints_is_returned() {
+        let shell = |script: &str| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", script]);
+            command
+        };
+        assert_eq!(run(shell("echo yes; echo no >&2")).await.expect("it runs"), "yes\n");
+        let failed = run(shell("echo why >&2; exit 3")).await.expect_err("it fails").to_string();
+        assert!(failed.contains("why"), "{failed}");
+    }
 }

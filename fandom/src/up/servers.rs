@@ -91,15 +91,15 @@ impl Servers {
         }
     }
 
-    /// Stops them: Kafka, then Postgres.
-    pub async fn stop(&mut self) {
+    /// Stops them until `deadline`: Kafka, then Postgres.
+    pub async fn stop(&mut self, deadline: Instant) {
         if let Some(kafka) = self.kafka.take() {
             say("stopping", "kafka".into());
-            kafka.stop().await;
+            kafka.stop_within(deadline.saturating_duration_since(Instant::now())).await;
         }
         if let Some(postgres) = self.postgres.take() {
             say("stopping", "postgres".into());
-            postgres.stop().await;
+            postgres.stop_within(deadline.saturating_duration_since(Instant::now())).await;
         }
     }
 }

@@ -69,10 +69,16 @@ impl Supervisor {
         running.as_ref().filter(|process| process.status().is_none()).map(Process::pid)
     }
 
-    /// Stops it; kills it if that takes too long.
-    pub async fn stop(self) {
+    /// Stops it; kills it if that takes too long, or the deadline comes.
+    pub async fn stop(mut self, deadline: Instant) {
         self.stop.cancel();
-        let _ = self.task.await;
+        if tokio::time::timeout_at(deadline.into(), &mut self.task).await.is_err() {
+            self.task.abort();
+            let process = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(process) = process {
+                process.kill().await;
+            }
+        }
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) fn listing(
         files,
         unknown: if survey.has_unknown { vec![format!("{source}:")] } else { Vec::new() },
         troubles: Vec::new(),
+        root: None,
         passed_over: reach.others.iter().map(passed_over).collect(),
     };
     (listing, items)

@@ -16,6 +16,8 @@ pub(super) struct Walked {
     /// Relative paths (a folder's ends in `/`) of what could not be read.
     pub unreadable: Vec<String>,
     pub passed_over: Vec<PassedOver>,
+    /// Device and inode of the folder itself.
+    pub root: Option<(u64, u64)>,
 }
 
 /// A workbook, by its name.
@@ -40,11 +42,12 @@ const NOT_UTF8: &str = "the name is not valid UTF-8; rename the file";
 /// where it has one, so links that lead back or across end.
 ///
 /// # Errors
-/// When `root` itself cannot be read.
+/// When `root` itself cannot be read, or another folder took its place meanwhile.
 pub(super) fn walk(root: &Path) -> io::Result<Walked> {
     let mut walk = Walk { walked: Walked::default(), entered: HashSet::new(), links: Vec::new() };
     let metadata = fs::metadata(root)?;
-    walk.entered.extend(identity(&metadata));
+    walk.walked.root = identity(&metadata);
+    walk.entered.extend(walk.walked.root);
     walk.folder(root, "", true)?;
     // Breadth first: a link found behind a link waits for all links found before it.
     let mut next = 0;
@@ -52,6 +55,9 @@ pub(super) fn walk(root: &Path) -> io::Result<Walked> {
         let (path, relative, utf8) = walk.links[next].clone();
         next += 1;
         walk.enter(&path, relative, utf8);
+    }
+    if identity(&fs::metadata(root)?) != walk.walked.root {
+        return Err(io::Error::other("another folder took its place while it was looked through"));
     }
     Ok(walk.walked)
 }

@@ -76,47 +76,43 @@ pub(super) fn encoding(code_page: u16) -> &'static Encoding {
     Encoding::for_label(label.as_bytes()).unwrap_or(WINDOWS_1252)
 }
 
-/// The texts that cells name by number: where each begins, in a record and those that continue it.
+/// The texts that cells name by number: where each begins, and where the record in which it begins ends.
 #[derive(Debug, Default)]
 pub(super) struct SharedTexts {
-    /// Beginning and end of the record's content and of each continuation.
-    segments: Vec<(usize, usize)>,
-    starts: Vec<u32>,
+    starts: Vec<(u32, u32)>,
 }
 
 impl SharedTexts {
     /// Finds the texts of the record.
     pub(super) fn find(stream: &[u8], record: Record, limits: &Limits) -> Result<SharedTexts, ReadError> {
-        let segments = segments(stream, record);
-        let mut cursor = Cursor { stream, segments: &segments, segment: 0, at: record.start };
+        let mut cursor = Cursor { stream, at: record.start, end: record.end };
         cursor.skip(8)?;
-        let mut starts = Vec::new();
         let begin = cursor.clone();
         let mut count = 0u64;
         while !cursor.is_at_end() {
-            cursor.pass_text(&mut |_, _| ())?;
+            cursor.pass_text()?;
             count += 1;
         }
         let most = limits.max_shared_strings;
         if count > most {
             return Err(ReadError::too_large("more shared strings", "FANDOM_MAX_SHARED_STRINGS", most));
         }
-        starts.reserve_exact(usize::try_from(count).unwrap_or(0));
+        let mut starts = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
         let mut cursor = begin;
         while !cursor.is_at_end() {
-            starts.push(u32::try_from(cursor.at).map_err(|_| too_short())?);
-            cursor.pass_text(&mut |_, _| ())?;
+            let place = |place: usize| u32::try_from(place).map_err(|_| too_short());
+            starts.push((place(cursor.at)?, place(cursor.end)?));
+            cursor.pass_text()?;
         }
-        Ok(SharedTexts { segments, starts })
+        Ok(SharedTexts { starts })
     }
 
     /// The text of that number, as 16-bit units in `units`; whether there is one.
     pub(super) fn read(&self, stream: &[u8], number: usize, units: &mut Vec<u16>) -> Result<bool, ReadError> {
-        let Some(at) = self.starts.get(number).map(|start| *start as usize) else { return Ok(false) };
-        let segment = self.segments.partition_point(|(_, end)| *end <= at);
-        let mut cursor = Cursor { stream, segments: &self.segments, segment, at };
+        let Some((at, end)) = self.starts.get(number).copied() else { return Ok(false) };
+        let mut cursor = Cursor { stream, at: at as usize, end: end as usize };
         units.clear();
-        cursor.pass_text(&mut |bytes, flags| push_units(bytes, flags, units))?;
+        cursor.characters(&mut |bytes, flags| push_units(bytes, flags, units))?;
         Ok(true)
     }
 }
@@ -126,55 +122,57 @@ pub(super) fn long_text(stream: &[u8], record: Record, form: TextForm) -> Result
     if !form.wide {
         return form.text(&stream[record.start..record.end], false);
     }
-    let segments = segments(stream, record);
-    let mut cursor = Cursor { stream, segments: &segments, segment: 0, at: record.start };
+    let mut cursor = Cursor { stream, at: record.start, end: record.end };
     let mut units = Vec::new();
-    cursor.pass_text(&mut |bytes, flags| push_units(bytes, flags, &mut units))?;
+    cursor.characters(&mut |bytes, flags| push_units(bytes, flags, &mut units))?;
     Ok(String::from_utf16_lossy(&units))
 }
 
-/// The content of a record and of those that continue it.
-fn segments(stream: &[u8], record: Record) -> Vec<(usize, usize)> {
-    let continued = records(stream, record.end).take_while(|next| next.number == CONTINUE);
-    let all = std::iter::once(record).chain(continued);
-    all.filter(|part| part.end > part.start).map(|part| (part.start, part.end)).collect()
-}
-
-/// A place in the content of a record that is continued.
+/// A place in the content of a record, which goes on in the records behind it that continue it.
+///
+/// Nothing is kept of those records, however many there are. Within a text each of them holds a part of it, so that a text is
+/// read in as many steps as it has bytes.
 #[derive(Clone)]
 struct Cursor<'s> {
     stream: &'s [u8],
-    segments: &'s [(usize, usize)],
-    segment: usize,
     at: usize,
+    end: usize,
 }
 
 impl<'s> Cursor<'s> {
-    /// What is left of the segment, or the whole of the next.
-    fn rest(&mut self) -> &'s [u8] {
-        loop {
-            match self.segments.get(self.segment) {
-                Some((_, end)) if self.at < *end => return &self.stream[self.at..*end],
-                Some(_) => {
-                    self.segment += 1;
-                    self.at = self.segments.get(self.segment).map_or(self.at, |(start, _)| *start);
-                }
-                None => return &[],
+    /// Goes on in the next record, if it continues this one.
+    fn go_on(&mut self) -> bool {
+        match records(self.stream, self.end).next().filter(|next| next.number == CONTINUE) {
+            Some(next) => {
+                (self.at, self.end) = (next.start, next.end);
+                true
             }
+            None => false,
         }
     }
 
+    /// Between two texts: whether there is no other. Records without content are stepped over.
     fn is_at_end(&mut self) -> bool {
-        self.rest().is_empty()
+        while self.at == self.end {
+            if !self.go_on() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What is left of the record, or the whole of the next.
+    fn rest(&mut self) -> Result<&'s [u8], ReadError> {
+        if self.at == self.end {
+            self.go_on();
+        }
+        let rest = &self.stream[self.at..self.end];
+        if rest.is_empty() { Err(too_short()) } else { Ok(rest) }
     }
 
     fn skip(&mut self, mut bytes: usize) -> Result<(), ReadError> {
         while bytes > 0 {
-            let rest = self.rest().len();
-            if rest == 0 {
-                return Err(too_short());
-            }
-            let passed = rest.min(bytes);
+            let passed = self.rest()?.len().min(bytes);
             self.at += passed;
             bytes -= passed;
         }
@@ -184,26 +182,25 @@ impl<'s> Cursor<'s> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         let mut taken = [0; N];
         for byte in &mut taken {
-            *byte = *self.rest().first().ok_or_else(too_short)?;
+            *byte = *self.rest()?.first().ok_or_else(too_short)?;
             self.at += 1;
         }
         Ok(taken)
     }
 
-    /// Passes a text with its formats; its characters go to `part` piece by piece, with the flags that say how wide they are.
-    fn pass_text(&mut self, part: &mut dyn FnMut(&[u8], u8)) -> Result<(), ReadError> {
+    /// Passes the characters of a text, which go to `part` piece by piece with the flags that say how wide they are. Returns how
+    /// many bytes follow that say how the text looks and sounds.
+    fn characters(&mut self, part: &mut dyn FnMut(&[u8], u8)) -> Result<usize, ReadError> {
         let mut left = usize::from(u16::from_le_bytes(self.take()?));
         let [mut flags] = self.take()?;
         let formats = if flags & 8 == 8 { usize::from(u16::from_le_bytes(self.take()?)) } else { 0 };
         let phonetic = if flags & 4 == 4 { u32::from_le_bytes(self.take()?) as usize } else { 0 };
         while left > 0 {
-            let segment = self.segment;
-            let rest = self.rest();
-            if self.segment != segment {
+            if self.at == self.end {
                 // Characters that go on in the next record begin there with their width.
                 [flags] = self.take()?;
-                continue;
             }
+            let rest = &self.stream[self.at..self.end];
             let count = (rest.len() / width(flags)).min(left);
             if count == 0 {
                 return Err(too_short());
@@ -213,8 +210,13 @@ impl<'s> Cursor<'s> {
             self.at += bytes.len();
             left -= count;
         }
-        self.skip(formats * 4)?;
-        self.skip(phonetic)
+        Ok(formats * 4 + phonetic)
+    }
+
+    /// Passes a text with all that follows its characters.
+    fn pass_text(&mut self) -> Result<(), ReadError> {
+        let behind = self.characters(&mut |_, _| ())?;
+        self.skip(behind)
     }
 }
 

@@ -32,9 +32,9 @@ pub(super) fn read<'o>(
     mut reading: Reading<'o>,
 ) -> Result<Reading<'o>, ReadError> {
     let encoding = encoding_of(file)?;
-    let mut sample = String::new();
-    decoded(file, encoding)?.take(SAMPLE_BYTES).read_to_string(&mut sample).or_else(cut_inside_a_character)?;
-    let (separator, first_lines) = separator_of(&sample);
+    let mut sample = Vec::new();
+    decoded(file, encoding)?.take(SAMPLE_BYTES).read_to_end(&mut sample)?;
+    let (separator, first_lines) = separator_of(whole_characters(&sample));
     let mut input = BufReader::with_capacity(64 << 10, Metered::plain(LineEnds::new(decoded(file, encoding)?), meter));
     for _ in 0..first_lines {
         input.skip_until(b'\n')?;
@@ -264,7 +264,8 @@ impl<R: Read> Read for LineEnds<R> {
     }
 }
 
-/// A sample may end inside of a character; what came before it is enough.
-fn cut_inside_a_character(cause: io::Error) -> io::Result<usize> {
-    if cause.kind() == io::ErrorKind::InvalidData { Ok(0) } else { Err(cause) }
+/// A sample may end inside of a character: what comes before it.
+fn whole_characters(sample: &[u8]) -> &str {
+    let valid = std::str::from_utf8(sample).err().map_or(sample.len(), |error| error.valid_up_to());
+    std::str::from_utf8(&sample[..valid]).unwrap_or_default()
 }

@@ -1,11 +1,18 @@
 //! The container of `.xls`, and of Office files that are protected by a password: directories and streams in chained sectors
 //! (MS-CFB). A sector is part of one chain, so all chains together are no longer than the file, however they are knotted.
+//!
+//! Only what stands in the root folder is the file's own: an object that is embedded in a workbook brings a folder with a
+//! `Workbook`, or an `EncryptedPackage`, of its own.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 
 use super::super::ReadError;
 
 const FREE_OR_END: u32 = 0xffff_fffc;
+
+/// Where the directory names no entry.
+const NO_ENTRY: u32 = 0xffff_ffff;
 
 /// A container in memory.
 pub(super) struct Ole<'b> {
@@ -15,6 +22,7 @@ pub(super) struct Ole<'b> {
     mini_fat: Vec<u32>,
     mini_stream: Vec<u8>,
     mini_cutoff: u64,
+    /// The streams and folders in the root.
     directory: Vec<DirectoryEntry>,
     /// Sectors that were not read yet.
     left: Cell<usize>,
@@ -24,6 +32,10 @@ struct DirectoryEntry {
     name: String,
     first: u32,
     length: u64,
+    /// The entries of the same folder on either side of it.
+    beside: [u32; 2],
+    /// An entry of the folder that it is.
+    child: u32,
 }
 
 const MINI_SECTOR: usize = 64;
@@ -45,31 +57,34 @@ impl<'b> Ole<'b> {
         };
         ole.fat = ole.allocation_table()?;
         let directory = ole.chain(u32_at(bytes, 48).ok_or_else(broken)?)?;
-        ole.directory = directory.chunks_exact(128).filter_map(directory_entry).collect();
+        let entries: Vec<_> = directory.chunks_exact(128).map(directory_entry).collect();
         // Where there are none, some programs still name a first sector.
         if u32_at(bytes, 64).ok_or_else(broken)? > 0 {
             ole.mini_fat = words(&ole.chain(u32_at(bytes, 60).ok_or_else(broken)?)?);
         }
-        if let Some(root) = ole.directory.first().filter(|root| root.length > 0) {
-            ole.mini_stream = ole.chain(root.first)?;
+        if let Some(Some(root)) = entries.first() {
+            if root.length > 0 {
+                ole.mini_stream = whole(ole.chain(root.first)?, root.length)?;
+            }
+            let child = root.child;
+            ole.directory = folder(entries, child);
         }
         Ok(ole)
     }
 
-    /// Whether there is a stream or folder of that name.
+    /// Whether there is a stream or folder of that name in the root.
     pub(super) fn has(&self, name: &str) -> bool {
         self.directory.iter().any(|entry| entry.name.eq_ignore_ascii_case(name))
     }
 
-    /// The bytes of a stream.
+    /// The bytes of a stream in the root.
     pub(super) fn stream(&self, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
         let Some(entry) = self.directory.iter().find(|entry| entry.name.eq_ignore_ascii_case(name)) else {
             return Ok(None);
         };
-        let mut content =
+        let content =
             if entry.length < self.mini_cutoff { self.mini_chain(entry.first)? } else { self.chain(entry.first)? };
-        content.truncate(usize::try_from(entry.length).unwrap_or(usize::MAX));
-        Ok(Some(content))
+        whole(content, entry.length).map(Some)
     }
 
     /// Which sector follows which: from the sectors that the header lists, and those that they list.
@@ -124,24 +139,54 @@ impl<'b> Ole<'b> {
     fn mini_chain(&self, first: u32) -> Result<Vec<u8>, ReadError> {
         let mut content = Vec::new();
         let mut next = first;
-        while next < FREE_OR_END {
-            if content.len() > self.mini_stream.len() {
-                return Err(broken());
+        // A chain that is longer than its table leads back into itself.
+        for _ in 0..=self.mini_fat.len() {
+            if next >= FREE_OR_END {
+                return Ok(content);
             }
             let start = next as usize * MINI_SECTOR;
             let end = (start + MINI_SECTOR).min(self.mini_stream.len());
-            content.extend_from_slice(self.mini_stream.get(start..end).ok_or_else(broken)?);
+            let sector = self.mini_stream.get(start..end).filter(|sector| !sector.is_empty()).ok_or_else(broken)?;
+            content.extend_from_slice(sector);
             next = *self.mini_fat.get(next as usize).ok_or_else(broken)?;
         }
-        Ok(content)
+        Err(broken())
     }
+}
+
+/// The entries of the folder of which `child` is one.
+fn folder(mut entries: Vec<Option<DirectoryEntry>>, child: u32) -> Vec<DirectoryEntry> {
+    let (mut found, mut seen, mut next) = (Vec::new(), HashSet::new(), vec![child]);
+    while let Some(at) = next.pop() {
+        if at == NO_ENTRY || !seen.insert(at) {
+            continue;
+        }
+        if let Some(entry) = entries.get_mut(at as usize).and_then(Option::take) {
+            next.extend(entry.beside);
+            found.push(entry);
+        }
+    }
+    found
+}
+
+/// Content that is as long as the directory says; where its chain is shorter, a part of it is lost.
+fn whole(mut content: Vec<u8>, length: u64) -> Result<Vec<u8>, ReadError> {
+    let length = usize::try_from(length).ok().filter(|length| *length <= content.len()).ok_or_else(broken)?;
+    content.truncate(length);
+    Ok(content)
 }
 
 fn directory_entry(bytes: &[u8]) -> Option<DirectoryEntry> {
     let length = usize::from(u16_at(bytes, 64)?).checked_sub(2).filter(|length| *length <= 62)?;
     let (name, _) = encoding_rs::UTF_16LE.decode_without_bom_handling(&bytes[..length]);
     // The upper half of the length means nothing in containers of 512-byte sectors, and no stream is that long.
-    Some(DirectoryEntry { name: name.into_owned(), first: u32_at(bytes, 116)?, length: u64::from(u32_at(bytes, 120)?) })
+    Some(DirectoryEntry {
+        name: name.into_owned(),
+        first: u32_at(bytes, 116)?,
+        length: u64::from(u32_at(bytes, 120)?),
+        beside: [u32_at(bytes, 68)?, u32_at(bytes, 72)?],
+        child: u32_at(bytes, 76)?,
+    })
 }
 
 fn broken() -> ReadError {

@@ -131,6 +131,7 @@ impl<'s> Workbook<'s> {
         let (mut epoch, mut form, mut texts) = (Epoch::Y1900, TextForm::default(), SharedTexts::default());
         let (mut sheets, mut listed) = (Vec::new(), Vec::new());
         let (mut own, mut formats): (HashMap<u16, bool>, Vec<u16>) = (HashMap::new(), Vec::new());
+        let mut ended = false;
         for (place, record) in records(stream, 0).enumerate() {
             let data = &stream[record.start..record.end];
             match record.number {
@@ -158,9 +159,16 @@ impl<'s> Workbook<'s> {
                     sheets.push((word(data, 0)? as usize, data[5] == 0));
                 }
                 record::SHARED_TEXTS => texts = SharedTexts::find(stream, record, limits)?,
-                record::END => break,
+                record::END => {
+                    ended = true;
+                    break;
+                }
                 _ => {}
             }
+        }
+        if !ended {
+            // Sheets and texts that would have followed are lost.
+            return Err(ReadError::damaged("it ends too early"));
         }
         let starts: HashSet<usize> = sheets.iter().map(|(start, _)| *start).collect();
         if starts.len() < sheets.len() {

@@ -7,14 +7,14 @@ use super::super::columns::employee_period as column;
 use super::super::row::Row;
 use super::super::value::money::Cents;
 use super::super::value::{Fault, dates, durations, money, numbers};
-use super::{Failure, SheetReader, hand_over, name};
+use super::{Failure, SheetReader, hand_over, name, squeezed};
 
 /// Reads what was reported of an employee.
 pub(super) fn read(sheet: &mut SheetReader<'_>, row: &Row, sink: &mut dyn RowSink) -> Result<bool, Failure> {
     let period = sheet.needed(row, column::PERIOD, |cell| dates::period(cell, sheet.form))?;
     let chatter = sheet.needed(row, column::EMPLOYEES, |cell| name(cell, row))?;
     let creators = sheet.needed(row, column::CREATORS, |cell| {
-        let list = name(cell, row)?;
+        let list = squeezed(cell, row)?;
         let creators: Vec<Creator> = list
             .split(',')
             .filter(|one| !one.trim().is_empty())

@@ -22,9 +22,9 @@ pub(super) fn read(sheet: &mut SheetReader<'_>, row: &Row, sink: &mut dyn RowSin
     let price_cents = sheet.needed(row, column::PRICE, price)?;
     let sent = dates::instant(day.to_datetime(time), &sheet.zone);
 
-    let chatter = sheet.optional(row, column::SENDER, |cell| name(cell, row));
+    let chatter = sheet.telling(row, column::SENDER)?;
     let purchased = sheet.optional(row, column::PURCHASED, yes_or_no).unwrap_or(false);
-    let source = sheet.optional(row, column::SOURCE, |cell| name(cell, row)).unwrap_or_default();
+    let source = sheet.telling(row, column::SOURCE)?.unwrap_or_default();
     let status = sheet.optional(row, column::STATUS, |cell| name(cell, row));
     let reply_seconds = sheet.optional(row, column::REPLY_TIME, |cell| {
         durations::reply_seconds(cell).and_then(|seconds| u32::try_from(seconds).map_err(|_| Fault::Unreadable))

@@ -21,8 +21,8 @@ pub(super) fn read(sheet: &mut SheetReader<'_>, row: &Row, sink: &mut dyn RowSin
     let gross_cents = sheet.needed(row, column::GROSS, |cell| money::money(cell, Cents::Exact))?;
     let net_cents = sheet.needed(row, column::NET, |cell| money::money(cell, Cents::Exact))?;
 
-    let chatter = sheet.optional(row, column::EMPLOYEE, |cell| name(cell, row));
-    let fan_cell = sheet.optional(row, column::FAN, |cell| name(cell, row));
+    let chatter = sheet.telling(row, column::EMPLOYEE)?;
+    let fan_cell = sheet.telling(row, column::FAN)?;
     let (fan, nickname) = match fan_cell.as_deref().and_then(names::fan) {
         Some((fan, nickname)) => (Some(fan), nickname),
         None => {
@@ -33,7 +33,7 @@ pub(super) fn read(sheet: &mut SheetReader<'_>, row: &Row, sink: &mut dyn RowSin
         }
     };
     let earnings_cents = sheet.optional(row, column::EARNINGS, |cell| money::money(cell, Cents::Exact));
-    let sale_type = sheet.optional(row, column::TYPE, |cell| name(cell, row)).unwrap_or_default();
+    let sale_type = sheet.telling(row, column::TYPE)?.unwrap_or_default();
     let rule = sheet.optional(row, column::RULE, |cell| name(cell, row));
     let status = sheet.optional(row, column::STATUS, |cell| name(cell, row));
     let sale = rows::Sale {

@@ -66,7 +66,7 @@ pub(super) enum Match {
     Unit(String),
 }
 
-/// Whether a unit is the form of a date, such as `MM/DD/YYYY`.
+/// Whether a unit is the form of a date, such as `MM/DD/YYYY` or `D/M/Y`.
 pub(super) fn is_date_form(unit: &str) -> bool {
-    unit.chars().all(|c| matches!(c.to_ascii_lowercase(), 'd' | 'm' | 'y' | '/' | '-' | '.' | ' ')) && unit.len() >= 6
+    unit.chars().all(|c| matches!(c.to_ascii_lowercase(), 'd' | 'm' | 'y' | '/' | '-' | '.' | ' ')) && unit.len() >= 5
 }

@@ -97,7 +97,8 @@ pub(crate) struct Period {
 const FIRST_SECOND: Time = Time::constant(0, 0, 0, 0);
 const LAST_SECOND: Time = Time::constant(23, 59, 59, 0);
 
-/// The period of a cell: `2026-05-19 00:00:00 - 2026-05-19 23:59:59`, two days, or one day for the whole of it.
+/// The period of a cell: `2026-05-19 00:00:00 - 2026-05-19 23:59:59`, two days, or one day for the whole of it, which may stand
+/// as its midnight.
 pub(crate) fn period(cell: Cell<'_>, form: DateForm) -> Result<Period, Fault> {
     let whole =
         |first: Date, last: Date| Period { start: first.to_datetime(FIRST_SECOND), end: last.to_datetime(LAST_SECOND) };
@@ -116,7 +117,8 @@ pub(crate) fn period(cell: Cell<'_>, form: DateForm) -> Result<Period, Fault> {
     let period = match ends {
         None => {
             let (day, rest) = leading_date(text, form.order)?;
-            if !rest.is_empty() {
+            let midnight = |rest: &str| clock(rest.trim_start_matches(['T', ' ', ','])) == Some(FIRST_SECOND);
+            if !rest.is_empty() && !midnight(rest) {
                 return Err(Fault::Unreadable);
             }
             whole(day, day)
@@ -306,6 +308,7 @@ mod tests {
             ("2026-05-19 - 2026-05-20", may(19, 0, 0, 0), may(20, 23, 59, 59)),
             ("May 19, 2026 – May 20, 2026", may(19, 0, 0, 0), may(20, 23, 59, 59)),
             ("2026-05-19", may(19, 0, 0, 0), may(19, 23, 59, 59)),
+            ("2026-05-19 00:00:00", may(19, 0, 0, 0), may(19, 23, 59, 59)),
             ("2026-05-19 08:00:00 - 2026-05-19 16:00:00", may(19, 8, 0, 0), may(19, 16, 0, 0)),
         ] {
             assert_eq!(period(Cell::Text(text), FORM), Ok(Period { start, end }), "{text:?}");

@@ -3,9 +3,9 @@
 use super::super::row::Cell;
 use super::{Fault, is_missing};
 
-/// The greatest amount that is believed, in cents: a hundred billion dollars. Sums of such amounts stay far from the end
-/// of 64 bits.
-const MOST_CENTS: i64 = 10_000_000_000_000;
+/// The greatest amount that is believed, in cents: a billion dollars. Figures are sums in 64 bits, which hold ninety million such
+/// amounts: more rows than a creator or chatter ever has.
+const MOST_CENTS: i64 = 100_000_000_000;
 
 /// What becomes of a part of a cent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +181,7 @@ mod tests {
             "12 50",
             "1234567890123456789012345678901234567890",
             "99999999999999",
+            "1000000000.01",
             "$$1",
             "+-1",
             "٣",
@@ -190,6 +191,11 @@ mod tests {
         for number in [12.345, f64::NAN, f64::INFINITY, 1e40, -1e14] {
             assert_eq!(money(Cell::Number(number), Cents::Exact), Err(Fault::Unreadable), "{number}");
         }
+    }
+
+    #[test]
+    fn ten_million_of_the_greatest_amounts_have_a_sum() {
+        assert!(MOST_CENTS.checked_mul(10_000_000).is_some());
     }
 
     #[test]

@@ -4,6 +4,10 @@ use std::borrow::Cow;
 
 use fandom_schemas::identity;
 
+/// The longest name, type or source that is taken, in bytes. Names are keys in Postgres, whose indexes hold no key of more than a
+/// third of a page.
+pub(crate) const LONGEST: usize = 1000;
+
 /// A name as it is shown: trimmed, inner runs of white space as one space.
 pub(crate) fn squeezed(text: &str) -> Cow<'_, str> {
     let text = text.trim();

@@ -15,9 +15,16 @@ pub(crate) fn plain(markup: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(markup.len());
     out.push_str(&markup[..first]);
     let mut rest = &markup[first..];
+    // Where no end follows, none is looked for: a text may have as many beginnings as it has characters.
+    let last_end = markup.rfind('>').map_or(0, |at| at + 1);
+    let last_comment_end = markup.rfind("-->").map_or(0, |at| at + 3);
+    let mut open_quotes = 0;
     while let Some(&byte) = rest.as_bytes().first() {
         let taken = match byte {
-            b'<' => tag(rest),
+            b'<' => {
+                let passed = markup.len() - rest.len();
+                if passed < last_end { tag(rest, passed + 4 < last_comment_end, &mut open_quotes) } else { None }
+            }
             b'&' => entity(rest, &mut out),
             b'\r' => {
                 if rest.as_bytes().get(1) != Some(&b'\n') {
@@ -39,10 +46,16 @@ pub(crate) fn plain(markup: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The length of the tag or comment with which the text begins; `None` if its `<` opens none.
-fn tag(text: &str) -> Option<usize> {
+/// In how many tags of a text quotes that are never closed are looked for to its end. In the tags after them quotes are nothing
+/// special, so that a text made of such tags takes no time that grows with the square of its length.
+const MOST_OPEN_QUOTES: u32 = 16;
+
+/// The length of the tag or comment with which the text begins; `None` if its `<` opens none. `comments_end` says whether the end of
+/// a comment follows, `open_quotes` counts tags in which a quote is never closed.
+fn tag(text: &str, comments_end: bool, open_quotes: &mut u32) -> Option<usize> {
     if let Some(comment) = text.strip_prefix("<!--") {
-        return comment.find("-->").map(|end| 4 + end + 3).or_else(|| text.find('>').map(|end| end + 1));
+        let end = if comments_end { comment.find("-->").map(|end| 4 + end + 3) } else { None };
+        return end.or_else(|| text.find('>').map(|end| end + 1));
     }
     let bytes = text.as_bytes();
     let opens = match bytes.get(1)? {
@@ -54,6 +67,9 @@ fn tag(text: &str) -> Option<usize> {
         return None;
     }
     let first_end = text.find('>')?;
+    if *open_quotes >= MOST_OPEN_QUOTES {
+        return Some(first_end + 1);
+    }
     // A `>` inside a quoted value does not end the tag. A quote that is never closed is no quote.
     let mut quoted_by = None;
     let mut after_equals = false;
@@ -67,6 +83,7 @@ fn tag(text: &str) -> Option<usize> {
         }
         after_equals = byte == b'=' || after_equals && byte == b' ';
     }
+    *open_quotes += 1;
     Some(first_end + 1)
 }
 
@@ -163,6 +180,17 @@ mod tests {
         ] {
             assert_eq!(plain(markup), text, "{markup:?}");
         }
+    }
+
+    #[test]
+    fn ends_that_never_come_are_not_looked_for_again_and_again() {
+        let began = std::time::Instant::now();
+        for (piece, before) in [("<a ", ""), ("<!--", ""), ("<!-- ", ">"), ("<a =\">\" ", ""), ("<!-->", "")] {
+            let markup = format!("{before}{}", piece.repeat(4 << 20));
+            assert!(plain(&markup).len() <= markup.len(), "{piece:?}");
+        }
+        // Some hundredths of a second; a search to the end from each `<` takes hours.
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
     }
 
     #[test]
