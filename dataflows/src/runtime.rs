@@ -76,6 +76,14 @@ pub enum DataflowError {
         /// What it said.
         message: String,
     },
+    /// Another of the job's threads panicked.
+    #[error("the thread {thread} panicked: {message}")]
+    ThreadPanicked {
+        /// Which thread.
+        thread: String,
+        /// What it said.
+        message: String,
+    },
     /// Another process of the cluster is gone.
     #[error("another process of the cluster is gone; start all of them again, and they go on from the log")]
     LostPeer,
@@ -147,7 +155,8 @@ pub fn run(
         settings,
         kafka: kafka.clone(),
         ends,
-        first_epoch: progress.epoch + 1,
+        // The first commit tells the epoch before the first live one: it too must be new.
+        first_epoch: progress.epoch + 2,
         to_writer: Mutex::new(to_writer),
         status: Arc::clone(&status),
         stop: stop.clone(),
@@ -157,9 +166,13 @@ pub fn run(
 
     let spawn = |name: &str, work: Box<dyn FnOnce() -> Result<(), DataflowError> + Send>| {
         let (failure, failed) = (Arc::clone(&failure), Arc::clone(&failed));
-        let watched = move || {
-            if let Err(error) = work() {
-                fail(&failure, &failed, error);
+        let thread = name.to_owned();
+        let watched = move || match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => fail(&failure, &failed, error),
+            Err(panic) => {
+                let message = text_of(&*panic);
+                fail(&failure, &failed, DataflowError::ThreadPanicked { thread, message });
             }
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(watched);
@@ -223,6 +236,12 @@ impl Shared {
     fn stopped(&self) -> bool {
         self.stop.is_cancelled() || self.failed.load(Ordering::Relaxed)
     }
+}
+
+/// What a panic said.
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 /// Keeps the first failure, and ends all workers.
@@ -312,8 +331,7 @@ fn start_workers(shared: Arc<Shared>) -> Result<timely::communication::WorkerGua
             Ok(Ok(())) => {}
             Ok(Err(error)) => fail(&shared.failure, &shared.failed, error),
             Err(panic) => {
-                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-                let message = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+                let message = text_of(&*panic);
                 let error = if cluster::is_lost_peer(&message) {
                     DataflowError::LostPeer
                 } else {

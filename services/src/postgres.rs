@@ -100,6 +100,7 @@ pub fn is_transient(error: &tokio_postgres::Error) -> bool {
             matches!(code_class, "08" | "57" | "53")
                 || *code == SqlState::T_R_SERIALIZATION_FAILURE
                 || *code == SqlState::T_R_DEADLOCK_DETECTED
+                || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
         }
     }
 }

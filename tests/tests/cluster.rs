@@ -1,4 +1,5 @@
-//! A dataflow of two processes: the same figures as of one, and a lost process ends the other with a clear cause.
+//! A dataflow of two processes: the same figures as of one, and a lost process ends the other with a clear cause. Of two dataflows on
+//! one database, the older one ends.
 
 use std::time::{Duration, Instant};
 
@@ -55,4 +56,34 @@ async fn two_processes_are_one_dataflow() {
             differences_at(&client, &agency.expected, "b").await
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_jobs_on_one_database_only_the_newer_writes() {
+    let agency = &Agency::checked_in("northlight");
+    let mut suite = Suite::start(&agency.settings()).await.expect("the servers start");
+    suite.run(Part::Connect);
+    suite.run(Part::Dataflow);
+    for stage in ["a", "b", "c"] {
+        agency.place(&suite.inbox, &agency.files(stage));
+        let what = format!("stage {stage}");
+        suite
+            .eventually(&what, PATIENCE, |client| async move { differences_at(&client, &agency.expected, stage).await })
+            .await;
+        if stage == "a" {
+            // Beside the first, as someone does who forgot that it runs.
+            suite.run(Part::Dataflow);
+        }
+    }
+    let begun = Instant::now();
+    let status = loop {
+        match suite.ended(Part::Dataflow) {
+            Some(status) => break status,
+            None => assert!(begun.elapsed() < PATIENCE, "the older one goes on\n{}", suite.logs()),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(!status.success());
+    let log = std::fs::read_to_string(suite.log(Part::Dataflow)).expect("a log");
+    assert_eq!(log.matches("another dataflow has taken over these views").count(), 1, "{log}");
 }

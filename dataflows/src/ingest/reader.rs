@@ -42,6 +42,9 @@ pub enum ReadError {
         /// The next offset to read, according to the views.
         bound: i64,
     },
+    /// The log lost what had been read, or was made anew, while it was read.
+    #[error("fandom.rows no longer holds the offset that is to be read next; start again to see what it holds now")]
+    Shortened,
 }
 
 /// The end of every partition of the log.
@@ -140,6 +143,8 @@ pub enum Polled<'a> {
     Record(Record<'a>),
     /// Something that is no record; there may be more.
     Other,
+    /// The log no longer holds what is to be read next.
+    Shortened,
     /// Nothing within the time.
     Nothing,
 }
@@ -218,6 +223,8 @@ impl Reader {
                 }
                 Polled::Other
             }
+            // The client reads nothing more of such a partition.
+            Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => Polled::Shortened,
             Some(Err(error)) => {
                 if !self.broken {
                     self.broken = true;

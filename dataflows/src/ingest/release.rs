@@ -150,10 +150,12 @@ impl Release {
                 }
             }
             Event::Tombstone { file, version, ordinal } => {
-                let pending = self.files.get_mut(file).and_then(|file| file.pending.get_mut(&version));
-                match pending {
-                    Some(pending) => pending.remove(ordinal),
-                    None => return Outcome::Stale,
+                let Some(file) = self.files.get_mut(file) else { return Outcome::Stale };
+                let Some(pending) = file.pending.get_mut(&version) else { return Outcome::Stale };
+                pending.remove(ordinal);
+                // Of an attempt that was given up nothing stays.
+                if pending.count == 0 && pending.manifest.is_none() {
+                    file.pending.remove(&version);
                 }
                 Outcome::Taken
             }

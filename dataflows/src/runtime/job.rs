@@ -101,7 +101,7 @@ impl Job {
         let idle_tick = if worker.peers() == 1 { Duration::from_millis(100) } else { self.shared.settings.epoch };
         let tells_time = worker.index() == 0;
         while !self.shared.stopped() {
-            let read = self.read();
+            let read = self.read()?;
             if tells_time {
                 self.tell_today();
                 self.tell_tick();
@@ -120,7 +120,7 @@ impl Job {
     }
 
     /// Reads and feeds records; returns how many.
-    fn read(&mut self) -> usize {
+    fn read(&mut self) -> Result<usize, DataflowError> {
         let mut read = 0;
         while read < READ_AT_ONCE && self.has_room() {
             let idle = read == 0 && self.fed.rows == 0 && self.epochs_in_flight.is_empty();
@@ -132,10 +132,11 @@ impl Job {
                     self.fed.rows += self.feed.take(&record, &mut self.inputs).max(1);
                 }
                 Polled::Other => {}
+                Polled::Shortened => return Err(ReadError::Shortened.into()),
                 Polled::Nothing => break,
             }
         }
-        read
+        Ok(read)
     }
 
     /// Whether more may be read: else the dataflow or the database is behind, and the log waits for them.
@@ -170,7 +171,7 @@ impl Job {
 
     fn epoch_is_due(&mut self, idle_tick: Duration) -> bool {
         if self.hydrating {
-            return self.fed.rows >= EPOCH_ROWS || !self.has_room() || self.reader.reached();
+            return self.fed.rows >= EPOCH_ROWS || (self.fed.rows > 0 && !self.has_room()) || self.reader.reached();
         }
         let age = self.closed.elapsed();
         if self.fed.rows == 0 {

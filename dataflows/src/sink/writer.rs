@@ -112,7 +112,7 @@ impl Writer {
         tables: &[&'static Table],
         status: Arc<Status>,
     ) -> Result<Writer, SinkError> {
-        let client = postgres.connect().await?;
+        let client = connect(&postgres).await?;
         progress::check_tables(&client, tables).await?;
         let progress = progress::claim(&client).await?;
         let tables = tables.iter().map(|table| TableWriter::new(table)).collect();
@@ -207,7 +207,7 @@ impl Writer {
 
     /// Connects anew; returns the epoch in the database.
     async fn reconnect(&mut self) -> Result<Epoch, SinkError> {
-        self.client = self.postgres.connect().await?;
+        self.client = connect(&self.postgres).await?;
         for table in &mut self.tables {
             table.begin_anew();
         }
@@ -339,7 +339,7 @@ impl Writer {
             && self.client.is_closed()
         {
             tracing::warn!(error = %cause(&error), "database was lost; waiting for it");
-            if let Ok(client) = self.postgres.connect().await {
+            if let Ok(client) = connect(&self.postgres).await {
                 self.client = client;
                 for table in &mut self.tables {
                     table.begin_anew();
@@ -348,6 +348,15 @@ impl Writer {
             }
         }
     }
+}
+
+/// A session whose locks do not outlive this machine for long: the server gives up one that it hears nothing of.
+async fn connect(postgres: &PostgresSettings) -> Result<Client, tokio_postgres::Error> {
+    let client = postgres.connect().await?;
+    let impatient = "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3;
+        set idle_in_transaction_session_timeout = '60s'";
+    client.batch_execute(impatient).await?;
+    Ok(client)
 }
 
 /// Whether other tables take names from this one.
