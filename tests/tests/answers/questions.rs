@@ -128,7 +128,7 @@ fn clusters(zone: &str) -> String {
     let mean = |of: &str| format!("g.{of}::float8 / g.size");
     let members = [
         columns("cluster size spend_cents"),
-        ratio("share_of_spend", "g.spend_cents", "(select sum(spend_cents) from views.fan_measures)"),
+        ratio("share_of_spend", "g.spend_cents", "(select sum(spend_cents) from views.fan_measures where cluster is not null)"),
         format!("'mean_spend_cents', {}, 'mean_messages_received', {}", mean("spend_cents"), mean("messages")),
         format!("'mean_purchase_days', {}, 'mean_unlock_rate', {} / 1e6", mean("days"), mean("millionths")),
         format!("'mean_tenure_days', {} / 86400", mean("tenure")),
@@ -140,7 +140,7 @@ fn clusters(zone: &str) -> String {
             sum(purchase_days) as days, sum(round(1000000.0 * ppvs_unlocked / greatest(ppvs_received, 1))) as millionths,
             sum(extract(epoch from last_seen - first_seen)) as tenure,
             sum((last_seen at time zone '{zone}')::date - date '1970-01-01') as seen
-        from views.fan_measures group by 1) g"
+        from views.fan_measures where cluster is not null group by 1) g"
     );
     list(&members.join(", "), &sums, "spend_cents desc, cluster")
 }
