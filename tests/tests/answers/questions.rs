@@ -128,7 +128,11 @@ fn clusters(zone: &str) -> String {
     let mean = |of: &str| format!("g.{of}::float8 / g.size");
     let members = [
         columns("cluster size spend_cents"),
-        ratio("share_of_spend", "g.spend_cents", "(select sum(spend_cents) from views.fan_measures where cluster is not null)"),
+        ratio(
+            "share_of_spend",
+            "g.spend_cents",
+            "(select sum(spend_cents) from views.fan_measures where cluster is not null)",
+        ),
         format!("'mean_spend_cents', {}, 'mean_messages_received', {}", mean("spend_cents"), mean("messages")),
         format!("'mean_purchase_days', {}, 'mean_unlock_rate', {} / 1e6", mean("days"), mean("millionths")),
         format!("'mean_tenure_days', {} / 86400", mean("tenure")),
