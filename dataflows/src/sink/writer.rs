@@ -174,9 +174,10 @@ impl Writer {
                 let _: Result<(), _> = activator.activate();
             }
         }
-        let stopped = "update views.status set state = 'stopped', heartbeat_at = now()";
-        // The views are whole without it.
-        let _ = self.client.execute(stopped, &[]).await;
+        // Not of a newer job; and the views are whole without it.
+        let stopped = "update views.status set state = 'stopped', heartbeat_at = now()
+                       where (select generation from views.progress) = $1";
+        let _ = self.client.execute(stopped, &[&self.progress.generation]).await;
         Ok(())
     }
 

@@ -11,7 +11,8 @@
 //!
 //! Invariants
 //! 1. All measures of a row travel in one difference, so a row changes once an epoch, and no join is needed.
-//! 2. A group is listed while it has a message, mass or direct: then a count in its sum is positive.
+//! 2. A group is listed while it has a message, mass or direct, a sale, reversed or not, or known worked time: so what adds up has
+//!    the same total over the windows of each table.
 //! 3. Worked time is known by day, so an hour has none.
 
 use super::contacts::FanContact;
@@ -108,7 +109,7 @@ pub fn views<'scope>(sources: &Sources<'scope>, daily: &Daily<'scope>) -> [View<
         .concat(convert(sales, ChatterSums::from))
         .concat(convert(worked, ChatterSums::from));
     let rows = sum(combine(all, "chatter measures"), "Chatters", |group: &Group, sums: &ChatterSums| {
-        (sums.messages_sent + sums.mass_messages > 0).then(|| (group.1, row(group, sums)))
+        sums.is_listed().then(|| (group.1, row(group, sums)))
     });
     let of = |table: &'static Table, is_of: fn(&Window) -> bool| -> View<'scope> {
         let rows: Facts<'scope, Row> = rows.clone().flat_map(move |(window, row)| is_of(&window).then_some(row));
@@ -121,6 +122,14 @@ pub fn views<'scope>(sources: &Sources<'scope>, daily: &Daily<'scope>) -> [View<
         of(&MONTH, |window| matches!(window, Window::Month(_))),
         of(&ALL, |window| matches!(window, Window::All)),
     ]
+}
+
+impl ChatterSums {
+    /// Whether anything is known of the group. An hour has no worked time.
+    fn is_listed(&self) -> bool {
+        let rows = [self.messages_sent, self.mass_messages, self.sales_count, self.reversed_count];
+        rows.iter().sum::<i64>() + self.clocked_known + self.scheduled_known > 0
+    }
 }
 
 fn row(((creator, chatter), window): &Group, sums: &ChatterSums) -> Row {

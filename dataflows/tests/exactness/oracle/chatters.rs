@@ -85,23 +85,31 @@ pub fn measures(rows: &Winners<'_>, zone: &Zone, mass_sources: &[&str]) -> Table
     ];
     let lines = |window: Window<'_>| {
         let groups = window.groups(rows, mass_sources);
-        // A group is listed when it has a message, mass or direct.
-        let listed = groups.into_iter().filter(|(_, group)| group.mass > 0 || !group.direct.is_empty());
-        let lines = listed.map(|((creator, chatter, label), group)| {
-            let line = Line::default().id("creator_id", creator).id("chatter_id", chatter);
-            let line = match window.column {
-                Some(column) => line.with(column, label),
-                None => line,
-            };
-            let line = group.of_sales(group.of_messages(line));
-            if window.of_day.is_some() { group.of_work(line) } else { line }
-        });
+        let lines =
+            groups.into_iter().filter(|(_, group)| group.is_listed()).map(|((creator, chatter, label), group)| {
+                let line = Line::default().id("creator_id", creator).id("chatter_id", chatter);
+                let line = match window.column {
+                    Some(column) => line.with(column, label),
+                    None => line,
+                };
+                let line = group.of_sales(group.of_messages(line));
+                if window.of_day.is_some() { group.of_work(line) } else { line }
+            });
         (window.table, lines.collect())
     };
     windows.into_iter().map(lines).collect()
 }
 
 impl Group<'_> {
+    /// A group is listed when it has a message, a sale, or worked time that is known.
+    fn is_listed(&self) -> bool {
+        let has_work = self
+            .worked
+            .iter()
+            .any(|row| row.figures.clocked_minutes.is_some() || row.figures.scheduled_minutes.is_some());
+        self.mass > 0 || !self.direct.is_empty() || !self.sales.is_empty() || has_work
+    }
+
     fn of_messages(&self, line: Line) -> Line {
         let (mut ppvs_sent, mut ppvs_unlocked, mut ppv_sales_cents, mut characters) = (0, 0, 0, 0);
         let (mut chatted, mut spent) = (BTreeSet::new(), BTreeSet::new());
