@@ -171,6 +171,12 @@ async fn answers(agency: &Agency, names: &Names<'_>) {
     suite
         .eventually("stage c", PATIENCE, |client| async move { differences_at(&client, &agency.expected, "c").await })
         .await;
+    let clustered = async |client: Client| {
+        let left = "select count(*) from views.fan_measures where cluster is null";
+        let left: i64 = client.query_one(left, &[]).await?.get(0);
+        Ok(if left > 0 { vec![format!("{left} fans have no cluster yet")] } else { Vec::new() })
+    };
+    suite.eventually("a tick later", PATIENCE, clustered).await;
     let client = suite.client().await.expect("the database answers");
     check_everything(&api, &client, names).await;
 

