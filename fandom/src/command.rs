@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use fandom_services::env::{Env, Problems};
 
+use crate::administration::{self, AuditCommand, KeyCommand, UserCommand};
 use crate::drive_sim::{self, DriveSimArgs};
 use crate::sample::{self, SampleArgs};
 use crate::{parts, settings, up};
@@ -33,6 +34,15 @@ enum Command {
     Migrate,
     /// Make the topics that are missing
     Topics,
+    /// Make accounts and set passwords
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make keys for programs
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Check the audit trail
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Write sample workbooks
     Sample(SampleArgs),
     /// Serve a folder as a simulated Google Drive, to try the Drive source without a Google account
@@ -92,6 +102,9 @@ pub fn run() -> ExitCode {
         Command::Api => parts::api(Env::of_process()),
         Command::Migrate => parts::migrate(Env::of_process()),
         Command::Topics => parts::topics(Env::of_process()),
+        Command::User(command) => administration::user(command, Env::of_process()),
+        Command::Key(command) => administration::key(command, Env::of_process()),
+        Command::Audit(command) => administration::audit(command, Env::of_process()),
         Command::Sample(args) => write_sample(&args),
         Command::DriveSim(args) => drive_sim::run(&args, Env::of_process()),
     };

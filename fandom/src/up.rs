@@ -174,6 +174,11 @@ impl Up {
         let inbox = self.plan.inbox.clone();
         Connection { api: api.clone(), database_url, kafka: kafka.bootstrap_servers, inbox: inbox.clone() }
             .write(&data)?;
+        let administration = fandom_api::command::Administration::new(postgres.clone())?;
+        if let Some(admin) = administration.first_admin("admin@fandom.localhost").await? {
+            say("sign in", format!("as {} with {} (told once)", admin.email, admin.password));
+        }
+        say("keys", "`fandom key add --name NAME --role service` makes one for curl and other programs".into());
         say("inbox", format!("drop spreadsheets into {}", inbox.display()));
         say("stop", "with Ctrl-C".into());
         say("ready", format!("{api}/ after {:.1} s", begun.elapsed().as_secs_f64()));
