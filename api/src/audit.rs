@@ -34,7 +34,9 @@ pub struct Entry<'a> {
 /// When Postgres does not answer.
 pub async fn record(connection: &mut Object, asker: &Asker, entry: Entry<'_>) -> Result<(), Problem> {
     let transaction = connection.transaction().await.map_err(|error| refused(&error))?;
-    append(&*transaction, &asker.address.to_string(), &asker.request_id, &entry).await.map_err(|error| refused(&error))?;
+    append(&*transaction, &asker.address.to_string(), &asker.request_id, &entry)
+        .await
+        .map_err(|error| refused(&error))?;
     transaction.commit().await.map_err(|error| refused(&error))
 }
 
@@ -55,7 +57,8 @@ pub async fn append(
     let detail = entry.detail.to_string();
     let texts = [entry.actor, entry.action, entry.target, address, request_id, &detail];
     let hash = hash(seq, at_micros, texts, &previous);
-    let insert = "insert into app.audit (seq, at_micros, actor, action, target, address, request_id, detail, previous, hash)
+    let insert =
+        "insert into app.audit (seq, at_micros, actor, action, target, address, request_id, detail, previous, hash)
                   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let [actor, action, target, address, request_id, detail] = texts;
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] =

@@ -186,7 +186,8 @@ pub async fn answer<R: Record>(
 /// An entity tag of this text.
 pub fn tag(text: &str) -> HeaderValue {
     // Answers to who sees only own rows are others than those to who sees all.
-    let whose = Reader::current().and_then(|reader| reader.fingerprint()).map_or_else(String::new, |own| format!("-{own}"));
+    let whose =
+        Reader::current().and_then(|reader| reader.fingerprint()).map_or_else(String::new, |own| format!("-{own}"));
     HeaderValue::try_from(format!("\"{text}{whose}\"")).expect("tags are made of digits and dashes")
 }
 

@@ -25,8 +25,7 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub const ALL: [Role; 6] =
-        [Role::Admin, Role::Manager, Role::Analyst, Role::Chatter, Role::Creator, Role::Service];
+    pub const ALL: [Role; 6] = [Role::Admin, Role::Manager, Role::Analyst, Role::Chatter, Role::Creator, Role::Service];
 
     /// As it is written.
     pub fn name(self) -> &'static str {

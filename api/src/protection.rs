@@ -95,7 +95,8 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
     let rate = match app.limits.count(reader.as_deref(), &asker) {
         Ok(rate) => rate,
         Err((rate, seconds)) => {
-            let problem = Problem::new(Kind::TooManyRequests, "too many requests; wait, then go on").retry_after(seconds);
+            let problem =
+                Problem::new(Kind::TooManyRequests, "too many requests; wait, then go on").retry_after(seconds);
             return with_rate(problem.into_response(), rate.as_ref());
         }
     };

@@ -69,8 +69,7 @@ impl Reader {
 
     /// Whether they may.
     pub fn may(&self, permission: Permission) -> bool {
-        permission.roles().contains(&self.role)
-            && self.only.as_ref().is_none_or(|only| only.contains(&permission))
+        permission.roles().contains(&self.role) && self.only.as_ref().is_none_or(|only| only.contains(&permission))
     }
 
     /// What tells their rows from those of others: nothing for who sees all.

@@ -109,13 +109,14 @@ impl Server {
         tracing::info!(%address, "the API listens");
         let following = tokio::spawn(app.commits.clone().follow(postgres));
         let _end_streams = closing.clone().drop_guard();
-        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown({
-            let (stop, closing) = (stop.clone(), closing.clone());
-            async move {
-                stop.cancelled().await;
-                closing.cancel();
-            }
-        });
+        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown({
+                let (stop, closing) = (stop.clone(), closing.clone());
+                async move {
+                    stop.cancelled().await;
+                    closing.cancel();
+                }
+            });
         let overdue = async {
             stop.cancelled().await;
             tokio::time::sleep(LAST_REQUESTS).await;

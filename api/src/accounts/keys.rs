@@ -111,6 +111,7 @@ impl Accounts {
             return Err(Problem::new(Kind::NotFound, "there is no key with this id"));
         }
         self.known.forget();
-        audit::record(&mut connection, asker, Entry { actor, action: "key.revoked", target: id, detail: json!({}) }).await
+        audit::record(&mut connection, asker, Entry { actor, action: "key.revoked", target: id, detail: json!({}) })
+            .await
     }
 }

@@ -34,7 +34,11 @@ impl Mail {
         };
         let page = env.text("FANDOM_API_URL").unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
         let timeout = Some(std::time::Duration::from_secs(10));
-        Some(Mail { transport: transport.timeout(timeout).build(), from, page: page.trim().trim_end_matches('/').to_owned() })
+        Some(Mail {
+            transport: transport.timeout(timeout).build(),
+            from,
+            page: page.trim().trim_end_matches('/').to_owned(),
+        })
     }
 
     /// Sends a secret in the background, so that how long it takes tells nothing.
@@ -43,7 +47,10 @@ impl Mail {
             let (subject, why) = if invited {
                 ("Your account", "An account was made for you. Choose its password within three days:")
             } else {
-                ("A new password", "Somebody asked for a new password of your account. Choose it within 30 minutes, or leave it:")
+                (
+                    "A new password",
+                    "Somebody asked for a new password of your account. Choose it within 30 minutes, or leave it:",
+                )
             };
             // Behind a number sign, so that no server and no log on the way sees it.
             let body = format!("{why}\n\n{}/#password={secret}\n", self.page);

@@ -122,8 +122,11 @@ async fn me(parameters: Parameters, reader: Reader) -> Answer {
         Scope::Everything => (None, None),
         Scope::Own { creators, chatters } => (Some(texts(creators)), Some(texts(chatters))),
     };
-    let may: Vec<&str> =
-        Permission::ALL.iter().filter(|permission| reader.may(**permission)).map(|permission| permission.name()).collect();
+    let may: Vec<&str> = Permission::ALL
+        .iter()
+        .filter(|permission| reader.may(**permission))
+        .map(|permission| permission.name())
+        .collect();
     let body = json!({
         "name": reader.name,
         "role": reader.role.name(),
@@ -171,12 +174,7 @@ async fn sessions(State(accounts): State<Accounts>, parameters: Parameters, read
     items(&accounts, select, &[&reader.user, &reader.session.as_deref().unwrap_or_default()]).await
 }
 
-async fn end_session(
-    State(accounts): State<Accounts>,
-    Path(id): Path<String>,
-    asker: Asker,
-    reader: Reader,
-) -> Answer {
+async fn end_session(State(accounts): State<Accounts>, Path(id): Path<String>, asker: Asker, reader: Reader) -> Answer {
     let mut connection = accounts.store.connection().await?;
     let own = "select from app.sessions where id = $1 and user_id = $2 and ended_at is null";
     if connection.query_opt(own, &[&id, &reader.user]).await.map_err(|error| refused(&error))?.is_none() {
@@ -208,10 +206,8 @@ async fn password(
 async fn list_users(State(accounts): State<Accounts>, mut parameters: Parameters) -> Answer {
     let (after, limit) = place(&mut parameters);
     parameters.finish()?;
-    let select = format!(
-        "select {} from app.users where ($1::text is null or id > $1) order by id limit $2",
-        users::SHOWN
-    );
+    let select =
+        format!("select {} from app.users where ($1::text is null or id > $1) order by id limit $2", users::SHOWN);
     items(&accounts, &select, &[&after, &limit]).await
 }
 
@@ -266,12 +262,7 @@ async fn make_key(State(accounts): State<Accounts>, asker: Asker, reader: Reader
     Ok(private(StatusCode::CREATED, key))
 }
 
-async fn revoke_key(
-    State(accounts): State<Accounts>,
-    Path(id): Path<String>,
-    asker: Asker,
-    reader: Reader,
-) -> Answer {
+async fn revoke_key(State(accounts): State<Accounts>, Path(id): Path<String>, asker: Asker, reader: Reader) -> Answer {
     accounts.revoke_key(&id, &reader.name, &asker).await?;
     Ok(done())
 }

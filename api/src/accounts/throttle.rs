@@ -52,7 +52,8 @@ pub async fn succeeded(connection: &Object, who: &[Vec<u8>; 2]) -> Result<(), Pr
         .execute("delete from app.sign_in_failures where who = $1", &[account])
         .await
         .map_err(|error| refused(&error))?;
-    let one_less = "update app.sign_in_failures set failures = failures - 1, until = now() where who = $1 and failures > 0";
+    let one_less =
+        "update app.sign_in_failures set failures = failures - 1, until = now() where who = $1 and failures > 0";
     connection.execute(one_less, &[address]).await.map_err(|error| refused(&error))?;
     Ok(())
 }

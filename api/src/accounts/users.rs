@@ -69,8 +69,7 @@ pub fn account_role(name: &str) -> Result<Role, ParameterError> {
 
 /// Whether a text may be an e-mail address. Only a message that arrives proves that it is one.
 pub fn is_address(text: &str) -> bool {
-    text.len() <= 254
-        && text.parse::<lettre::Address>().is_ok()
+    text.len() <= 254 && text.parse::<lettre::Address>().is_ok()
 }
 
 impl Accounts {
@@ -216,7 +215,8 @@ impl Accounts {
     /// 404, 422 with what is wrong, 409 for the last administrator; when Postgres does not answer.
     pub async fn change(&self, id: &str, asked: Change, actor: &str, asker: &Asker) -> Result<Value, Problem> {
         let mut errors = Vec::new();
-        let role = asked.role.as_deref().map(account_role).transpose().map_err(|error| errors.push(error)).ok().flatten();
+        let role =
+            asked.role.as_deref().map(account_role).transpose().map_err(|error| errors.push(error)).ok().flatten();
         let list = |name, given: &Option<Vec<String>>| given.as_deref().map(|texts| ids(name, texts)).transpose();
         let creators = list("creators", &asked.creators).map_err(|error| errors.push(error)).ok().flatten();
         let chatters = list("chatters", &asked.chatters).map_err(|error| errors.push(error)).ok().flatten();
@@ -248,7 +248,8 @@ impl Accounts {
         if asked.disabled == Some(true) {
             self.end(&connection, "user_id", id).await?;
         }
-        let detail = json!({ "role": role, "disabled": asked.disabled, "creators": asked.creators, "chatters": asked.chatters });
+        let detail =
+            json!({ "role": role, "disabled": asked.disabled, "creators": asked.creators, "chatters": asked.chatters });
         audit::record(&mut connection, asker, Entry { actor, action: "user.changed", target: id, detail }).await?;
         Ok(row.get(0))
     }

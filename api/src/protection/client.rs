@@ -48,8 +48,7 @@ impl Asker {
 
 /// The last address of `X-Forwarded-For` that is no trusted proxy: those before it may be made up.
 fn forwarded(headers: &HeaderMap, proxies: &[IpAddr]) -> Option<IpAddr> {
-    let lists: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|list| list.to_str().ok()).collect();
+    let lists: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|list| list.to_str().ok()).collect();
     let all = lists.join(",");
     for text in all.rsplit(',') {
         let address: IpAddr = text.trim().parse().ok()?;

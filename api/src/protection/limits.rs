@@ -53,7 +53,8 @@ impl Limits {
     pub fn new(per_second: u32, at_once: usize) -> Limits {
         let quota = NonZeroU32::new(per_second).zip(NonZeroU32::new(per_second.saturating_mul(BURST_SECONDS)));
         let rate = quota.map(|(rate, burst)| {
-            RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst)).with_middleware::<StateInformationMiddleware>()
+            RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))
+                .with_middleware::<StateInformationMiddleware>()
         });
         Limits { rate, per_second, counted: AtomicU32::new(0), under_way: Semaphore::new(at_once) }
     }
