@@ -47,7 +47,7 @@ use crate::reading::Reading;
 use crate::source::{Content, Digest, FetchError, Seen, Source};
 use crate::uploads::decide::{ContentAction, decide_content};
 use crate::uploads::{StoreError, Upload, Uploads};
-use crate::workbook::{self, Fault, ReadSummary};
+use crate::workbook::{self, Fault, ReadSummary, mapping};
 
 /// Brings files of one source onto the log, over one session.
 pub(crate) struct Publisher {
@@ -204,6 +204,9 @@ impl Publisher {
             return Ok(Outcome::Changed);
         }
         let counts = manifest::counts(&sheets);
+        // What has no sheet at all, or one that is unknown or mapped, may be read otherwise when mappings change.
+        let built_in =
+            !sheets.is_empty() && sheets.iter().all(|sheet| sheet.kind.is_some() && !mapping::is_mapped(sheet));
         let zone = &seen.reading.as_ref().unwrap_or(&self.reading).options.zone_name;
         let live: Manifest = manifest::live(seen, version, zone, rows.rows, rows.checksum, sheets);
         let json = match manifest::to_json(live) {
@@ -215,7 +218,9 @@ impl Publisher {
         let manifest_ms = millis(began);
         self.clear(&flight, &seen.file, superseded(upload, Some(version))).await?;
         failpoints::pass("connector.before_live");
-        self.uploads.live(&seen.file, version, rows.rows, &counts).await?;
+        let reading = seen.reading.as_ref().unwrap_or(&self.reading);
+        let reading = if built_in { reading.key_without_mappings() } else { &*reading.key };
+        self.uploads.live(&seen.file, version, rows.rows, &counts, reading).await?;
         meters::file("live");
         meters::published(rows.rows, rows.rejects, began.elapsed());
         tracing::info!(
@@ -257,6 +262,15 @@ impl Publisher {
                     Fault::File => Unreadable::File(error.to_string()),
                 }),
                 Ok(Ok(summary)) => Ok(summary),
+            };
+            // Of a file that turns out to be unreadable, the rows that were rejected before tell something too.
+            let read = match (read, rows.write_kept()) {
+                (Err(Unreadable::Stopped), _) => Err(Unreadable::Stopped),
+                (_, Err(error)) => {
+                    rows.error.get_or_insert(error);
+                    Err(Unreadable::Stopped)
+                }
+                (read, Ok(())) => read,
             };
             (rows, read)
         });

@@ -1,9 +1,10 @@
 //! What the connectors are told by the environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use fandom_schemas::mappings::UPLOADS;
 use fandom_services::env::Env;
 use jiff::tz::TimeZone;
 
@@ -14,6 +15,8 @@ use crate::workbook::Limits;
 /// Where files come from, and how their rows are read.
 ///
 /// - `FANDOM_INBOX`: the folder that is watched, with everything below it (`inbox`; none where only Drive is read).
+/// - `FANDOM_UPLOADS_DIR`: the folder into which the API puts what is uploaded, with everything below it (none). Its source is called
+///   `uploads`.
 /// - `FANDOM_INBOX_MOVED`: `yes` for one start after which the folder may be another one than before; else files that it does not
 ///   hold are not taken back as long as it holds none (`no`).
 /// - `FANDOM_SOURCE`: the source's name, the first part of the id of each of its files (`inbox`). A source with another name is
@@ -33,6 +36,8 @@ use crate::workbook::Limits;
 pub struct ConnectorSettings {
     /// The folder that is watched, if one is.
     pub inbox: Option<PathBuf>,
+    /// The folder of what is uploaded through the API, if one is.
+    pub uploads: Option<PathBuf>,
     /// Whether it may be another folder than before.
     pub inbox_moved: bool,
     /// The source's name.
@@ -72,9 +77,27 @@ impl ConnectorSettings {
             );
         }
         let inbox = env.text("FANDOM_INBOX").map(PathBuf::from);
+        let uploads = env.text("FANDOM_UPLOADS_DIR").map(PathBuf::from);
+        if let Some(uploads) = &uploads {
+            let named =
+                [("FANDOM_SOURCE", Some(&source)), ("FANDOM_DRIVE_SOURCE", drive.as_ref().map(|drive| &drive.source))];
+            for (variable, _) in named.into_iter().filter(|(_, name)| name.is_some_and(|name| name == UPLOADS)) {
+                env.problem(variable, format!("`{UPLOADS}` is the name of the source of uploads; give it another"));
+            }
+            let within = |inner: &Path, outer: &Path| {
+                std::path::absolute(inner)
+                    .ok()
+                    .zip(std::path::absolute(outer).ok())
+                    .is_some_and(|(i, o)| i.starts_with(o))
+            };
+            if inbox.as_ref().is_some_and(|inbox| within(uploads, inbox) || within(inbox, uploads)) {
+                env.problem("FANDOM_UPLOADS_DIR", "is in the inbox, or the inbox in it; name a folder beside it");
+            }
+        }
         ConnectorSettings {
             // Whoever names only folders of Drive has no other.
             inbox: inbox.or_else(|| drive.is_none().then(|| "inbox".into())),
+            uploads,
             inbox_moved: env.checked("FANDOM_INBOX_MOVED", false, "yes or no", |text| match text {
                 "yes" => Some(true),
                 "no" => Some(false),
@@ -166,6 +189,17 @@ mod tests {
         let settings = read(&[("FANDOM_MAX_CELLS", "7")]).expect("a number");
         assert_eq!(settings.limits, Limits { max_cells: 7, ..Limits::default() });
         assert!(read(&[("FANDOM_MAX_SHEETS", "0")]).is_err());
+    }
+
+    #[test]
+    fn uploads_lie_beside_the_inbox() {
+        let folders = |uploads| read(&[("FANDOM_INBOX", "/data/inbox"), ("FANDOM_UPLOADS_DIR", uploads)]);
+        assert_eq!(folders("/data/uploads").expect("two folders").uploads, Some("/data/uploads".into()));
+        for uploads in ["/data/inbox", "/data/inbox/up", "/data"] {
+            assert!(folders(uploads).expect_err(uploads).contains("FANDOM_UPLOADS_DIR"));
+        }
+        let same = read(&[("FANDOM_SOURCE", "uploads"), ("FANDOM_UPLOADS_DIR", "up")]);
+        assert!(same.expect_err("one name for two").contains("FANDOM_SOURCE"));
     }
 
     #[test]

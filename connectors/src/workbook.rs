@@ -3,6 +3,7 @@
 //! ```text
 //!     format   .xlsx .xlsb .xls .ods .csv, told by content ─▶ rows of cells
 //!     layout   header row ─▶ kind of the sheet, place of each column
+//!     mapping  the same for sheets of other makes, by a profile
 //!     value    one cell ─▶ an amount, a day, a name, …
 //!     kind     one row ─▶ one typed row, or why not
 //!     reading  holds them together, counts, hands over to the RowSink
@@ -25,6 +26,7 @@ mod format;
 mod kind;
 mod layout;
 mod limits;
+pub mod mapping;
 mod meter;
 mod reading;
 mod row;
@@ -55,6 +57,8 @@ pub struct ReadOptions {
     pub default_platform: String,
     /// What a file may cost at most.
     pub limits: Limits,
+    /// How sheets of no built-in kind are read.
+    pub mappings: mapping::Profiles,
 }
 
 /// Receives what is read, in the order of the file: sheet by sheet, row by row.
@@ -124,9 +128,20 @@ pub struct ReadSummary {
 /// # Panics
 /// Only when the sink does.
 pub fn read(path: &Path, name: &str, options: &ReadOptions, sink: &mut dyn RowSink) -> Result<ReadSummary, ReadError> {
+    read_surveyed(path, name, options, sink, None)
+}
+
+/// The same; where there is a survey, rows go to it and nowhere else.
+fn read_surveyed(
+    path: &Path,
+    name: &str,
+    options: &ReadOptions,
+    sink: &mut dyn RowSink,
+    survey: Option<&mut mapping::Survey>,
+) -> Result<ReadSummary, ReadError> {
     let file = File::open(path)?;
     let sink_at_work = Cell::new(false);
-    let reading = Reading::new(options, sink, &sink_at_work);
+    let reading = Reading::new(options, sink, &sink_at_work).surveyed(survey);
     match catch_unwind(AssertUnwindSafe(|| format::read(&file, name, options, reading))) {
         Ok(result) => result.map(|sheets| ReadSummary { sheets }),
         Err(panic) if sink_at_work.get() => resume_unwind(panic),

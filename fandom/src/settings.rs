@@ -42,6 +42,11 @@ pub const SETTINGS: &[Setting] = &[
         "inbox, with up that of the data directory",
         "folder that is watched for spreadsheets (--inbox)",
     ),
+    setting(
+        "FANDOM_UPLOADS_DIR",
+        "none, with up that of the data directory",
+        "folder of what is uploaded through the API, the same one for API and connectors",
+    ),
     setting("FANDOM_PORT", "8080", "port of API and page, on loopback; 0 takes a free one (--port)"),
     setting("FANDOM_WORKERS", "2, or 1 on one core", "worker threads of the dataflow (--workers)"),
     setting("FANDOM_PROCESSES", "1", "processes of the dataflow, which are one dataflow together (--processes)"),

@@ -19,6 +19,16 @@ pub(super) const FIRST_ORDINALS: u64 = 8192;
 /// How often the fail point `connector.rows` is passed, in rows.
 const FAIL_POINT_EVERY: u64 = 1000;
 
+/// How many rejected rows of a version are kept in Postgres, to be shown; all of them are on the log.
+const REJECTS_KEPT: u64 = 10_000;
+
+/// How many bytes they may have.
+const REJECT_BYTES_KEPT: usize = 32 << 20;
+
+/// How many are written at once, in number and bytes.
+const REJECTS_AT_ONCE: usize = 500;
+const REJECT_BYTES_AT_ONCE: usize = 1 << 20;
+
 /// Sends the rows of one version as they are read. Blocks while the producer's queue is full, so memory is bounded
 /// whatever the size of the file. No row is sent before its ordinal is set aside in `app.uploads`: after a crash, every key
 /// that may be on the log is known.
@@ -38,6 +48,10 @@ pub(super) struct VersionRows {
     pub rows: u64,
     /// Rejects sent.
     pub rejects: u64,
+    /// Rejects that are to be kept and not written yet, the first of them with this ordinal.
+    kept: (u64, Vec<RejectedRow>),
+    kept_bytes: usize,
+    unwritten_bytes: usize,
     /// Of the rows sent.
     pub checksum: Checksum,
     /// Why the read was stopped.
@@ -68,6 +82,9 @@ impl VersionRows {
             value: Vec::with_capacity(1024),
             rows: 0,
             rejects: 0,
+            kept: (0, Vec::new()),
+            kept_bytes: 0,
+            unwritten_bytes: 0,
             checksum: Checksum::default(),
             error: None,
         }
@@ -108,6 +125,7 @@ impl VersionRows {
 
     fn send_reject(&mut self, rejected: RejectedRow) -> Result<(), PublishError> {
         self.flight.check()?;
+        self.keep(&rejected)?;
         let RejectedRow { sheet, row, column, reason, cells } = rejected;
         let name = self.name.clone();
         let reject = Reject {
@@ -123,6 +141,37 @@ impl VersionRows {
         write_ordinal(&mut self.key, self.prefix, self.rejects);
         send_reject(&self.log, &self.flight, &self.key, reject)?;
         self.rejects += 1;
+        Ok(())
+    }
+
+    /// Keeps a rejected row to be shown, as long as there are not too many.
+    fn keep(&mut self, rejected: &RejectedRow) -> Result<(), PublishError> {
+        let bytes = rejected.cells.iter().map(String::len).sum::<usize>() + rejected.reason.len() + 64;
+        if self.rejects >= REJECTS_KEPT || self.kept_bytes + bytes > REJECT_BYTES_KEPT {
+            self.kept_bytes = REJECT_BYTES_KEPT;
+            return Ok(());
+        }
+        self.kept_bytes += bytes;
+        self.unwritten_bytes += bytes;
+        self.kept.1.push(rejected.clone());
+        if self.kept.1.len() >= REJECTS_AT_ONCE || self.unwritten_bytes >= REJECT_BYTES_AT_ONCE {
+            self.write_kept()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rejected rows that are kept to Postgres. Called from a thread that may block.
+    ///
+    /// # Errors
+    /// When Postgres does not take them.
+    pub(super) fn write_kept(&mut self) -> Result<(), PublishError> {
+        let (first, rows) = (self.kept.0, std::mem::take(&mut self.kept.1));
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.runtime.block_on(self.uploads.keep_rejects(&self.file, self.version, first, &rows))?;
+        self.kept.0 = first + rows.len() as u64;
+        self.unwritten_bytes = 0;
         Ok(())
     }
 
