@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use crate::problem::{Kind, Problem};
+use crate::resources::ingest;
 use crate::server::App;
 use crate::settings::ApiSettings;
 
@@ -82,8 +83,9 @@ async fn guarded(settings: &ApiSettings, request: Request, next: Next) -> Respon
         )
         .into_response();
     }
+    let longest = if ingest::is_upload(&request) { ingest::LONGEST_UPLOAD } else { settings.timeout };
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(settings.timeout, handled).await {
+    match tokio::time::timeout(longest, handled).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!("the request's handler panicked");
@@ -103,7 +105,10 @@ pub async fn not_found() -> Problem {
 
 /// For routes that know other methods.
 pub async fn method_not_allowed(method: Method) -> Problem {
-    Problem::new(Kind::MethodNotAllowed, format!("{method} is not a method of this resource; GET is"))
+    Problem::new(
+        Kind::MethodNotAllowed,
+        format!("{method} is not a method of this resource; the header Allow lists them"),
+    )
 }
 
 /// Whether the request was made to a name of ours: without accounts, this keeps web pages elsewhere out.
@@ -176,7 +181,7 @@ mod tests {
         let postgres = PostgresSettings::parse("host=/nowhere user=nobody").expect("a connection string");
         let database = Database::new(&postgres, 1, settings.timeout).expect("a pool");
         let commits = Commits::new(CancellationToken::new(), 1);
-        let app = App { database, commits, settings: Arc::new(settings) };
+        let app = App { database, commits, progress: Default::default(), settings: Arc::new(settings) };
         let router = Router::new()
             .route(
                 "/panics",

@@ -6,6 +6,7 @@ mod creators;
 mod fans;
 mod files;
 mod health;
+pub(crate) mod ingest;
 mod live;
 mod overview;
 mod performance;
@@ -36,4 +37,5 @@ pub(crate) fn routes() -> Router<App> {
         .route("/files", get(files::list))
         .route("/template", get(template::list))
         .route("/live", get(live::stream))
+        .nest("/ingest", ingest::routes())
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commits::Commits;
 use crate::database::Database;
+use crate::resources::ingest::{self, Progress};
 use crate::{request, resources, settings::ApiSettings, web};
 
 /// Why the API could not start or had to stop.
@@ -40,6 +41,7 @@ pub enum ApiError {
 pub(crate) struct App {
     pub database: Database,
     pub commits: Commits,
+    pub progress: Progress,
     pub settings: Arc<ApiSettings>,
 }
 
@@ -78,7 +80,7 @@ impl Server {
         let closing = CancellationToken::new();
         let database = Database::new(&postgres, settings.pool, settings.timeout)?;
         let commits = Commits::new(closing.clone(), settings.live_streams);
-        let app = App { database, commits, settings: Arc::new(settings) };
+        let app = App { database, commits, progress: Progress::default(), settings: Arc::new(settings) };
         request::describe_metrics();
         Ok(Server { listener, address, router: router(app.clone()), app, postgres, closing })
     }
@@ -95,6 +97,7 @@ impl Server {
     pub async fn serve(self, stop: CancellationToken) -> Result<(), ApiError> {
         let Server { listener, address, router, app, postgres, closing } = self;
         tracing::info!(%address, "the API listens");
+        let beside = tokio::spawn(ingest::beside(app.clone(), postgres.clone()));
         let following = tokio::spawn(app.commits.clone().follow(postgres));
         let _end_streams = closing.clone().drop_guard();
         let serving = axum::serve(listener, router).with_graceful_shutdown({
@@ -119,6 +122,7 @@ impl Server {
         if following.await.is_err() {
             tracing::error!("the task that follows commits panicked");
         }
+        beside.abort();
         app.database.close();
         ended
     }

@@ -1,5 +1,6 @@
 //! What can be set.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fandom_services::env::Env;
@@ -13,6 +14,8 @@ use jiff::tz::TimeZone;
 /// - `FANDOM_API_TIMEOUT_SECONDS`: the longest that a request may take (10).
 /// - `FANDOM_API_HEARTBEAT_SECONDS`: how often an idle live stream says that it lives (15).
 /// - `FANDOM_API_LIVE_STREAMS`: live streams at once (256).
+/// - `FANDOM_UPLOADS_DIR`: the folder into which uploads are put, the same one as the connectors'; without it nothing can be uploaded.
+/// - `FANDOM_MAX_FILE_BYTES`: the most bytes of an uploaded file (512 MiB).
 /// - `FANDOM_API_HOSTS`: further host names by which it may be asked, separated by commas. Loopback names always may;
 ///   any other is refused, so that no web page elsewhere can read the figures by pointing a name of its own here.
 #[derive(Clone, Debug)]
@@ -29,6 +32,10 @@ pub struct ApiSettings {
     pub heartbeat: Duration,
     /// Live streams at once.
     pub live_streams: usize,
+    /// The folder into which uploads are put.
+    pub uploads: Option<PathBuf>,
+    /// The most bytes of an uploaded file.
+    pub max_file_bytes: u64,
     /// Further host names, in lower case and without a port.
     pub hosts: Vec<String>,
 }
@@ -56,6 +63,10 @@ impl ApiSettings {
             heartbeat: seconds(env, "FANDOM_API_HEARTBEAT_SECONDS", 15),
             live_streams: env.checked("FANDOM_API_LIVE_STREAMS", 256, "a number from 1 to 100000", |text| {
                 text.parse().ok().filter(|count| (1..=100_000).contains(count))
+            }),
+            uploads: env.text("FANDOM_UPLOADS_DIR").map(PathBuf::from),
+            max_file_bytes: env.checked("FANDOM_MAX_FILE_BYTES", 512 << 20, "a number greater than 0", |text| {
+                text.parse().ok().filter(|most| *most > 0)
             }),
             hosts: env
                 .text("FANDOM_API_HOSTS")

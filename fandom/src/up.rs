@@ -54,6 +54,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(9);
 struct Plan {
     data: PathBuf,
     inbox: PathBuf,
+    uploads: PathBuf,
     port: u16,
     workers: usize,
     sample: bool,
@@ -111,8 +112,9 @@ fn plan(args: &UpArgs, env: Env) -> anyhow::Result<(Plan, AllSettings)> {
     let absolute = |path: &Path| std::path::absolute(path).with_context(|| format!("{} is no path", path.display()));
     let data = absolute(&data)?;
     let inbox = inbox.map_or_else(|| Ok(data.join("inbox")), |inbox| absolute(&inbox))?;
+    let uploads = settings.api.uploads.as_deref().map_or_else(|| Ok(data.join("uploads")), absolute)?;
     let (port, workers) = (settings.api.port, settings.dataflow.workers);
-    Ok((Plan { data, inbox, port, workers, sample: !args.no_sample, kafka, database_url }, settings))
+    Ok((Plan { data, inbox, uploads, port, workers, sample: !args.no_sample, kafka, database_url }, settings))
 }
 
 /// What runs.
@@ -130,6 +132,7 @@ impl Up {
         let begun = Instant::now();
         let data = self.plan.data.clone();
         make_data_dir(&data)?;
+        make_uploads_dir(&self.plan.uploads)?;
         say("data", data.display().to_string());
         self._lock = Some(DirLock::take(&data)?);
         Connection::remove(&data)?;
@@ -156,6 +159,7 @@ impl Up {
             ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), kafka.bootstrap_servers.clone()),
             ("DATABASE_URL".to_owned(), database_url.clone()),
             ("FANDOM_INBOX".to_owned(), self.plan.inbox.display().to_string()),
+            ("FANDOM_UPLOADS_DIR".to_owned(), self.plan.uploads.display().to_string()),
             ("FANDOM_PORT".to_owned(), self.plan.port.to_string()),
             ("FANDOM_WORKERS".to_owned(), self.plan.workers.to_string()),
         ];
@@ -223,6 +227,12 @@ fn make_data_dir(data: &Path) -> anyhow::Result<()> {
         std::fs::set_permissions(data, std::fs::Permissions::from_mode(mode | 0o011)).with_context(cannot)?;
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data.join("logs")).with_context(cannot)
+}
+
+/// Makes the folder of uploads.
+fn make_uploads_dir(uploads: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("could not make {} (FANDOM_UPLOADS_DIR takes another folder)", uploads.display());
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(uploads).with_context(cannot)
 }
 
 /// Tries until it succeeds, for as long as a server may need to come up.

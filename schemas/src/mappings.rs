@@ -99,6 +99,9 @@ pub enum Numbers {
     Comma,
 }
 
+/// Names that stand for something else where mappings are asked for by name.
+const RESERVED: [&str; 4] = ["suggest", "preview", "export", "import"];
+
 /// The most columns that make one value.
 const MOST_JOINED: usize = 4;
 
@@ -132,6 +135,9 @@ impl Mapping {
             || has_control(&self.name)
         {
             problems.push("name: give it 1 to 100 characters without a slash or spaces around".to_owned());
+        }
+        if RESERVED.contains(&self.name.as_str()) {
+            problems.push(format!("name: `{}` means something else in the API; give it another", self.name));
         }
         let source = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if self.source.is_empty() || !self.source.chars().all(source) {

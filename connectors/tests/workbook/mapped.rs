@@ -93,10 +93,17 @@ fn a_crms_chats_become_messages() {
     assert_eq!(seen.rejects[0].cells[1], "yesterday", "the cells are shown as the file has them");
 
     let collected = read("chats.csv", CRM.as_bytes(), mapping);
-    let shown: Vec<Value> = collected.rows.iter().map(|row| json!([row["chatter"], row["creator"], row["fan"], row["sent_at"], row["source"]])).collect();
+    let shown: Vec<Value> = collected
+        .rows
+        .iter()
+        .map(|row| json!([row["chatter"], row["creator"], row["fan"], row["sent_at"], row["source"]]))
+        .collect();
     assert_eq!(
         shown,
-        [json!(["Iva", "Tania", "u1", 1_792_590_763, "text"]), json!(["Jovan", "Tania", "u2", 1_792_619_999, "mass message"])]
+        [
+            json!(["Iva", "Tania", "u1", 1_792_590_763, "text"]),
+            json!(["Jovan", "Tania", "u2", 1_792_619_999, "mass message"])
+        ]
     );
     assert_eq!(collected.texts[0].0, "hello & welcome");
     assert_eq!(reasons(&collected), [(4, Some("timestamp"), "unreadable sent date")]);
@@ -110,7 +117,15 @@ fn a_time_trackers_days_become_worked_hours() {
     let shown: Vec<Value> = collected
         .rows
         .iter()
-        .map(|row| json!([row["chatter"], row["creators"][0]["name"], row["first_day"], row["figures"]["clocked_minutes"], row["extra"]["pay"]]))
+        .map(|row| {
+            json!([
+                row["chatter"],
+                row["creators"][0]["name"],
+                row["first_day"],
+                row["figures"]["clocked_minutes"],
+                row["extra"]["pay"]
+            ])
+        })
         .collect();
     assert_eq!(
         shown,
@@ -135,7 +150,17 @@ fn semicolons_decimal_commas_and_windows_1252() {
     let shown: Vec<Value> = collected
         .rows
         .iter()
-        .map(|row| json!([row["chatter"], row["creator"], row["fan"], row["gross_cents"], row["net_cents"], row["type"], row["sold_at"]]))
+        .map(|row| {
+            json!([
+                row["chatter"],
+                row["creator"],
+                row["fan"],
+                row["gross_cents"],
+                row["net_cents"],
+                row["type"],
+                row["sold_at"]
+            ])
+        })
         .collect();
     assert_eq!(
         shown,
@@ -187,13 +212,16 @@ fn the_mapping_of_the_deepest_folder_with_the_most_columns_wins() {
     let mapping = |name: &str, folder: &str, figures: Value| -> Mapping {
         let mut columns = json!({"chatter": "who", "day": "d"});
         columns.as_object_mut().expect("an object").extend(figures.as_object().expect("an object").clone());
-        serde_json::from_value(json!({"name": name, "folder": folder, "kind": "chatter_day", "columns": columns})).expect("a mapping")
+        serde_json::from_value(json!({"name": name, "folder": folder, "kind": "chatter_day", "columns": columns}))
+            .expect("a mapping")
     };
     let content = b"who,d,a,b\nMila,2026-06-18,1,2\n";
     let all = mapping("all", "", json!({"messages_sent": "a", "ppvs_sent": "b"}));
     let deep = mapping("deep", "x", json!({"messages_sent": "b"}));
     let absent = mapping("absent", "x/y", json!({"messages_sent": "c"}));
-    let first = |mappings| try_bytes("a.csv", content, &with(mappings, "UTC")).expect("it can be read").1.rows[0]["messages_sent"].clone();
+    let first = |mappings| {
+        try_bytes("a.csv", content, &with(mappings, "UTC")).expect("it can be read").1.rows[0]["messages_sent"].clone()
+    };
     assert_eq!(first(vec![all.clone(), deep.clone(), absent.clone()]), 2, "of the deepest one that fits");
     let fewer = mapping("fewer", "", json!({"messages_sent": "b"}));
     assert_eq!(first(vec![fewer, all, absent]), 1, "of the one that knows most columns");
@@ -207,7 +235,8 @@ fn a_creators_figures_are_named_with_their_basis() {
     }))
     .expect("a mapping");
     let collected = read("a.csv", b"day;model;tips after fees;chat;rank\n2026-10-21;Mia;1.000,50;7,00;3%\n", mapping);
-    let shown: Vec<Value> = collected.rows.iter().map(|row| json!([row["basis"], row["figures"], row["other"]])).collect();
+    let shown: Vec<Value> =
+        collected.rows.iter().map(|row| json!([row["basis"], row["figures"], row["other"]])).collect();
     let other = json!({"rank": "3%"});
     assert_eq!(shown, [json!(["net", {"tips": 100_050}, other]), json!(["gross", {"message": 700}, other])]);
 }

@@ -78,7 +78,7 @@ impl Uploads {
 
     /// The mappings.
     pub(crate) async fn mappings(&self) -> Result<mappings::Stored, StoreError> {
-        timely(mappings::all(&self.client)).await
+        timely(mappings::all(&*self.client)).await
     }
 
     /// Makes a file one that has to be read again, whatever is known of it. `None` where nothing is known.
