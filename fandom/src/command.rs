@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use fandom_services::env::{Env, Problems};
 
 use crate::drive_sim::{self, DriveSimArgs};
+use crate::mapping::{self, MappingArgs};
 use crate::sample::{self, SampleArgs};
 use crate::{parts, settings, up};
 
@@ -35,6 +36,8 @@ enum Command {
     Topics,
     /// Write sample workbooks
     Sample(SampleArgs),
+    /// Suggest, preview, save and list how sheets of other makes are read
+    Mapping(MappingArgs),
     /// Serve a folder as a simulated Google Drive, to try the Drive source without a Google account
     DriveSim(DriveSimArgs),
 }
@@ -93,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Migrate => parts::migrate(Env::of_process()),
         Command::Topics => parts::topics(Env::of_process()),
         Command::Sample(args) => write_sample(&args),
+        Command::Mapping(args) => mapping::run(args, Env::of_process()),
         Command::DriveSim(args) => drive_sim::run(&args, Env::of_process()),
     };
     match outcome {

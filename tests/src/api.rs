@@ -91,6 +91,14 @@ impl Api {
         }
     }
 
+    /// The address of a path below `/api/v1/`.
+    ///
+    /// # Panics
+    /// When it is no path.
+    pub fn url(&self, path: &str) -> Url {
+        self.base.join(path).expect("a path")
+    }
+
     /// Opens the live stream.
     ///
     /// # Panics
