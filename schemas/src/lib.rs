@@ -6,11 +6,8 @@
 //! - [`keys`]: the record keys of these topics.
 //! - [`topics`]: names and settings of the topics.
 //! - [`identity`]: when two names mean the same creator, chatter or fan.
-<<<<<<< HEAD
 //! - [`mappings`]: how sheets of other makes are read as kinds.
-=======
 //! - [`bounds`]: the greatest values that are believed.
->>>>>>> main
 //! - [`migrations`]: the schemas of the Postgres database.
 //!
 //! This crate depends on none of the others.
