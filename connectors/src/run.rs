@@ -126,6 +126,8 @@ pub async fn run(
     });
     let uploads = settings.uploads.as_ref().map(|folder| {
         tracing::info!(source = UPLOADS, folder = %folder.display(), zone = settings.source_tz, "connector started");
+        // The API makes it with the first upload; until then it would be a trouble.
+        let _ = std::fs::create_dir(folder);
         // Files are put there whole.
         FolderSource::new(UPLOADS, folder, settings.poll, Duration::ZERO).accepting(settings.inbox_moved)
     });

@@ -136,19 +136,30 @@ pub async fn stream(State(app): State<App>, mut parameters: Parameters) -> Resul
         None => None,
         Some(id) => Some(upload(&told(&uploads::entry(&app.database, id).await?).1)),
     };
-    let later = stream::unfold((changes, only, seat), |(mut changes, only, seat)| async move {
+    let reader = (changes, only, seat, app.database.clone());
+    let later = stream::unfold(reader, |(mut changes, only, seat, database)| async move {
         loop {
-            let event = match changes.recv().await {
-                Ok(Some(change)) if only.as_ref().is_none_or(|only| *only == change.0) => upload(&change.1),
+            let missed = match changes.recv().await {
+                Ok(Some(change)) if only.as_ref().is_none_or(|only| *only == change.0) => {
+                    return Some((upload(&change.1), (changes, only, seat, database)));
+                }
                 Ok(Some(_)) => continue,
-                Ok(None) => reload(),
+                Ok(None) => only.clone(),
                 Err(RecvError::Lagged(_)) => {
                     changes = changes.resubscribe();
-                    reload()
+                    only.clone()
                 }
                 Err(RecvError::Closed) => return None,
             };
-            return Some((event, (changes, only, seat)));
+            // Some may have been missed: of one upload it is told where it stands, of all to list them anew.
+            let event = match missed {
+                None => reload(),
+                Some(id) => match uploads::entry(&database, &id).await {
+                    Ok(entry) => upload(&told(&entry).1),
+                    Err(_) => reload(),
+                },
+            };
+            return Some((event, (changes, only, seat, database)));
         }
     });
     let hello = Event::default().retry(Duration::from_secs(1)).comment("uploads");

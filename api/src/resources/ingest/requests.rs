@@ -106,7 +106,7 @@ pub(super) async fn ask(
     let id: i64 = make(&app.database, source, what, Some(file), mapping).await?.parse().unwrap_or_default();
     let mut wait = Duration::from_millis(20);
     loop {
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep_until((Instant::now() + wait).min(until)).await;
         wait = (wait * 2).min(Duration::from_millis(250));
         let mut connection = app.database.connection().await?;
         let sql = "select state, answer, error from app.ingest_requests where id = $1";

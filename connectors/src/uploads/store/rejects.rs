@@ -22,7 +22,7 @@ impl Uploads {
         let cells: Vec<serde_json::Value> =
             rows.iter().map(|row| row.cells.iter().map(|cell| storable(cell)).collect()).collect();
         let sql = "insert into app.rejects (file, version, ordinal, sheet, row, \"column\", reason, cells) \
-                   select $1, $2, o, s, r, c, w, array(select jsonb_array_elements_text(j)) \
+                   select $1::text, $2::bigint, o, s, r, c, w, array(select jsonb_array_elements_text(j)) \
                    from unnest($3::bigint[], $4::text[], $5::int[], $6::text[], $7::text[], $8::jsonb[]) as t(o, s, r, c, w, j) \
                    on conflict do nothing";
         let values: super::Params<'_> =
