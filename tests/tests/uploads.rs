@@ -134,16 +134,24 @@ async fn what_is_uploaded_counts_and_is_taken_back() {
     stage.figures("both count", 2200, 0).await;
 
     let upload = stage.until(&ids[1], "live", |upload| upload["state"] == "live").await;
-    assert_eq!((&upload["name"], &upload["rejected_count"], &upload["accepted"]), (&json!("odd.xlsx"), &json!(1), &json!(1)));
+    assert_eq!(
+        (&upload["name"], &upload["rejected_count"], &upload["accepted"]),
+        (&json!("odd.xlsx"), &json!(1), &json!(1))
+    );
     let rejects = stage.get(&format!("ingest/uploads/{}/rejects", ids[1])).await;
     let reject = &rejects["items"][0];
     assert_eq!((&reject["row"], &reject["column"]), (&json!(3), &json!("Gross revenue")), "{rejects}");
     assert_eq!(reject["reason"], "unreadable gross revenue");
     let csv = stage.get(&format!("ingest/uploads/{}/rejects.csv", ids[1])).await;
-    assert!(csv.as_str().expect("text").contains("Sheet1,3,Gross revenue,unreadable gross revenue,2026-10-22 10:00:00"), "{csv}");
+    assert!(
+        csv.as_str().expect("text").contains("Sheet1,3,Gross revenue,unreadable gross revenue,2026-10-22 10:00:00"),
+        "{csv}"
+    );
 
     let mut told = String::new();
-    let live = |told: &str, id: &String| told.split("\n\n").any(|event| event.contains(id) && event.contains("\"state\":\"live\""));
+    let live = |told: &str, id: &String| {
+        told.split("\n\n").any(|event| event.contains(id) && event.contains("\"state\":\"live\""))
+    };
     while !ids.iter().all(|id| live(&told, id)) {
         let chunk = events.chunk().await.expect("the stream lives").expect("the stream goes on");
         told.push_str(&String::from_utf8_lossy(&chunk));

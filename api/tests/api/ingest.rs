@@ -76,15 +76,19 @@ fn problem(answer: &Answer, status: u16, slug: &str) -> Value {
 async fn files_are_put_whole_under_safe_names() {
     let (service, folder) = service(&[]).await;
     let large = vec![b'x'; 3 << 20];
-    let answer = upload(&service, "/uploads?folder=crm", &[("../../Sales <1>.CSV", b"a,b\n"), ("b.xlsx", &large)]).await;
+    let answer =
+        upload(&service, "/uploads?folder=crm", &[("../../Sales <1>.CSV", b"a,b\n"), ("b.xlsx", &large)]).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     let items = answer.json()["items"].as_array().expect("items").clone();
-    let shown: Vec<_> = items.iter().map(|item| [&item["name"], &item["state"], &item["folder"], &item["size_bytes"]]).collect();
+    let shown: Vec<_> =
+        items.iter().map(|item| [&item["name"], &item["state"], &item["folder"], &item["size_bytes"]]).collect();
     assert_eq!(shown[0], [&json!("Sales _1_.csv"), &json!("stored"), &json!("crm"), &json!(4)]);
     assert_eq!(shown[1], [&json!("b.xlsx"), &json!("stored"), &json!("crm"), &json!(large.len())]);
     let mut expected: Vec<String> = items
         .iter()
-        .map(|item| format!("uploads/crm/{}/{}", item["id"].as_str().expect("an id"), item["name"].as_str().expect("a name")))
+        .map(|item| {
+            format!("uploads/crm/{}/{}", item["id"].as_str().expect("an id"), item["name"].as_str().expect("a name"))
+        })
         .collect();
     expected.sort();
     assert_eq!(files_below(folder.path()), expected, "nothing else is left");
@@ -135,20 +139,26 @@ async fn an_upload_is_shown_read_again_and_taken_back() {
     let shown = service.get(&format!("/ingest/uploads/{id}")).await.json();
     assert_eq!((&shown["state"], &shown["rejected_count"], &shown["sheets"]), (&json!("live"), &json!(2), &json!([])));
     let rejects = service.walk(&format!("/ingest/uploads/{id}/rejects"), &[], 1).await;
-    let first = json!({"sheet": "S", "row": 3, "column": "Price", "reason": "unreadable price", "cells": ["=1+1", "a,b", ""]});
+    let first =
+        json!({"sheet": "S", "row": 3, "column": "Price", "reason": "unreadable price", "cells": ["=1+1", "a,b", ""]});
     assert_eq!((rejects.len(), &rejects[0]), (2, &first));
     let csv = service.get(&format!("/ingest/uploads/{id}/rejects.csv")).await;
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
     let lines: Vec<&str> = csv.text.lines().collect();
     assert_eq!(
         lines,
-        ["sheet,row,column,reason,cell 1,cell 2,cell 3", "S,3,Price,unreadable price,'=1+1,\"a,b\",", ",4,,missing fan,x"]
+        [
+            "sheet,row,column,reason,cell 1,cell 2,cell 3",
+            "S,3,Price,unreadable price,'=1+1,\"a,b\",",
+            ",4,,missing fan,x"
+        ]
     );
 
     let path = format!("/uploads/{id}/reprocess");
     let request = send(&service, Method::POST, &path, &[], Vec::new()).await;
     assert_eq!(request.status, 202, "{}", request.text);
-    let request = service.get(&format!("/ingest/requests/{}", request.json()["request"].as_str().expect("an id"))).await;
+    let request =
+        service.get(&format!("/ingest/requests/{}", request.json()["request"].as_str().expect("an id"))).await;
     assert_eq!((&request.json()["what"], &request.json()["file"]), (&json!("reprocess"), &json!(file)));
 
     let deleted = send(&service, Method::DELETE, &format!("/uploads/{id}"), &[], Vec::new()).await;
@@ -216,12 +226,16 @@ async fn mappings_are_kept_and_moved() {
     let saved = put("hours%20of%20hr", mapping.clone()).await;
     assert_eq!(saved.status, 200, "{}", saved.text);
     let one = service.get("/ingest/mappings/hours%20of%20hr").await.json();
-    assert_eq!((&one["name"], &one["source"], &one["dates"]), (&json!("hours of hr"), &json!("uploads"), &json!("year_first")));
+    assert_eq!(
+        (&one["name"], &one["source"], &one["dates"]),
+        (&json!("hours of hr"), &json!("uploads"), &json!("year_first"))
+    );
 
     let mut wrong = mapping.clone();
     wrong["columns"] = json!({"chatter": "who", "colour": "c"});
     let body = problem(&put("wrong", wrong).await, 422, "invalid-parameters");
-    let named: Vec<&str> = body["errors"].as_array().expect("errors").iter().filter_map(|e| e["parameter"].as_str()).collect();
+    let named: Vec<&str> =
+        body["errors"].as_array().expect("errors").iter().filter_map(|e| e["parameter"].as_str()).collect();
     assert_eq!(named, ["columns.colour", "columns.day", "columns"], "{body}");
     problem(&put("misspelled", json!({"kind": "chatter_day", "column": {}})).await, 422, "invalid-parameters");
     problem(&put("import", mapping.clone()).await, 405, "method-not-allowed");
@@ -247,7 +261,11 @@ async fn mappings_are_kept_and_moved() {
     let look = json!({"file": "inbox:a.csv"}).to_string().into_bytes();
     let body = problem(&send(&service, Method::POST, "/mappings/suggest", &[], look).await, 503, "unavailable");
     assert!(body["detail"].as_str().is_some_and(|detail| detail.contains("`inbox`")), "{body}");
-    assert_eq!(service.select("select to_jsonb(count(*)) from app.ingest_requests").await, 0, "nothing is left waiting");
+    assert_eq!(
+        service.select("select to_jsonb(count(*)) from app.ingest_requests").await,
+        0,
+        "nothing is left waiting"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
