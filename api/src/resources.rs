@@ -7,6 +7,7 @@ mod fans;
 mod files;
 mod health;
 mod live;
+mod messages;
 mod overview;
 mod performance;
 mod reconciliation;
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/sales", get(sales::list))
         .route("/reconciliation", get(reconciliation::list))
         .route("/files", get(files::list))
+        .route("/messages", get(messages::list))
         .route("/template", get(template::list))
         .route("/live", get(live::stream))
 }

@@ -29,6 +29,8 @@ enum Command {
     Dataflow(DataflowArgs),
     /// Serve the API and the page
     Api,
+    /// Keep the texts of live messages in Postgres, encrypted
+    Archive(ArchiveArgs),
     /// Bring the database to the newest schema
     Migrate,
     /// Make the topics that are missing
@@ -63,6 +65,19 @@ impl DataflowArgs {
     }
 }
 
+/// What to do with the message archive, other than to keep it up to date.
+#[derive(Clone, Debug, Args)]
+struct ArchiveArgs {
+    #[command(subcommand)]
+    action: Option<ArchiveAction>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum ArchiveAction {
+    /// Seal with the first key of FANDOM_ARCHIVE_KEY what another of them sealed
+    Rotate,
+}
+
 /// How to start everything.
 #[derive(Clone, Debug, Default, Args)]
 pub struct UpArgs {
@@ -90,6 +105,8 @@ pub fn run() -> ExitCode {
         Command::Connect => parts::connect(Env::of_process()),
         Command::Dataflow(args) => parts::dataflow(args.over(Env::of_process())),
         Command::Api => parts::api(Env::of_process()),
+        Command::Archive(ArchiveArgs { action: None }) => parts::archive(Env::of_process()),
+        Command::Archive(ArchiveArgs { action: Some(ArchiveAction::Rotate) }) => parts::rotate(Env::of_process()),
         Command::Migrate => parts::migrate(Env::of_process()),
         Command::Topics => parts::topics(Env::of_process()),
         Command::Sample(args) => write_sample(&args),

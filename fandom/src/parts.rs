@@ -4,6 +4,7 @@ use std::future::Future;
 
 use anyhow::{Context, anyhow};
 use fandom_api::ApiSettings;
+use fandom_archive::ArchiveSettings;
 use fandom_connectors::ConnectorSettings;
 use fandom_dataflows::DataflowSettings;
 use fandom_services::env::Env;
@@ -63,6 +64,30 @@ pub fn api(mut env: Env) -> anyhow::Result<()> {
     let settings = (ApiSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
     let (api, postgres) = begin(env, settings)?;
     until_stopped(|stop| fandom_api::run(api, postgres, stop))
+}
+
+/// Runs the message archive until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// When settings cannot be used, or the archive fails.
+pub fn archive(mut env: Env) -> anyhow::Result<()> {
+    let settings =
+        (ArchiveSettings::from_env(&mut env), KafkaSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
+    let (archive, kafka, postgres) = begin(env, settings)?;
+    until_stopped(|stop| fandom_archive::run(archive, kafka, postgres, stop))
+}
+
+/// Seals every text of the message archive with the newest key.
+///
+/// # Errors
+/// When settings cannot be used, Postgres does not answer, or a text cannot be read.
+pub fn rotate(mut env: Env) -> anyhow::Result<()> {
+    let settings = (ArchiveSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
+    let (archive, postgres) = begin(env, settings)?;
+    let rotated = runtime()?.block_on(fandom_archive::rotate(&archive, &postgres))?;
+    let fandom_archive::rotate::Rotated { texts, key_id, put_away } = rotated;
+    tracing::info!(texts, key_id, ?put_away, "every text of the archive is sealed with the newest key");
+    Ok(())
 }
 
 /// Brings the database to the newest schema.
