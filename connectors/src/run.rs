@@ -18,6 +18,7 @@ use fandom_services::retry::Backoff;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
+use crate::isolation::Isolation;
 use crate::meters;
 use crate::publish::{Broker, LogError, PublishError};
 use crate::reading::Reading;
@@ -128,7 +129,7 @@ pub async fn run(
         }
         None => None,
     };
-    let servers = Servers { kafka, broker: Arc::default(), postgres };
+    let servers = Servers { kafka, broker: Arc::default(), postgres, isolation: settings.isolation };
     let (files_at_once, reading) = (settings.files_at_once, Arc::new(Reading::new(options)));
     let (folder, drive) = tokio::join!(
         serve(folder, files_at_once, &reading, &servers, &stop),
@@ -142,6 +143,7 @@ struct Servers {
     kafka: KafkaSettings,
     broker: Arc<Broker>,
     postgres: PostgresSettings,
+    isolation: Isolation,
 }
 
 /// Publishes what a source holds, session by session.
@@ -149,7 +151,7 @@ async fn serve<S: Source>(
     source: Option<S>,
     files_at_once: usize,
     reading: &Arc<Reading>,
-    Servers { kafka, broker, postgres }: &Servers,
+    Servers { kafka, broker, postgres, isolation }: &Servers,
     stop: &CancellationToken,
 ) -> Result<(), ConnectorError> {
     let Some(source) = source.map(Arc::new) else { return Ok(()) };
@@ -157,14 +159,15 @@ async fn serve<S: Source>(
     let mut said = String::new();
     loop {
         let began = Instant::now();
-        let ended = match Session::open(files_at_once, (kafka, broker), postgres, reading, &source, stop).await {
-            Ok(Some(mut session)) => {
-                said.clear();
-                session.run(stop).await
-            }
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
+        let ended =
+            match Session::open(files_at_once, (kafka, broker), postgres, (reading, isolation), &source, stop).await {
+                Ok(Some(mut session)) => {
+                    said.clear();
+                    session.run(stop).await
+                }
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
         let Err(error) = ended else { break };
         if stop.is_cancelled() {
             break;

@@ -35,6 +35,12 @@ enum Command {
     Migrate,
     /// Make the topics that are missing
     Topics,
+    /// Read a file for another process of this program
+    #[command(name = fandom_connectors::isolation::COMMAND, hide = true)]
+    ReadWorkbook {
+        /// The file
+        path: PathBuf,
+    },
     /// Write sample workbooks
     Sample(SampleArgs),
     /// Serve a folder as a simulated Google Drive, to try the Drive source without a Google account
@@ -107,6 +113,7 @@ pub fn run() -> ExitCode {
         Command::Api => parts::api(Env::of_process()),
         Command::Archive(ArchiveArgs { action: None }) => parts::archive(Env::of_process()),
         Command::Archive(ArchiveArgs { action: Some(ArchiveAction::Rotate) }) => parts::rotate(Env::of_process()),
+        Command::ReadWorkbook { path } => return fandom_connectors::isolation::run_child(&path),
         Command::Migrate => parts::migrate(Env::of_process()),
         Command::Topics => parts::topics(Env::of_process()),
         Command::Sample(args) => write_sample(&args),

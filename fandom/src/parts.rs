@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use fandom_api::ApiSettings;
 use fandom_archive::ArchiveSettings;
 use fandom_connectors::ConnectorSettings;
+use fandom_connectors::isolation::Isolation;
 use fandom_dataflows::DataflowSettings;
 use fandom_services::env::Env;
 use fandom_services::kafka::{KafkaSettings, ensure_topics};
@@ -29,7 +30,8 @@ pub fn connect(mut env: Env) -> anyhow::Result<()> {
         KafkaSettings::from_env(&mut env),
         PostgresSettings::from_env(&mut env),
     );
-    let (connectors, kafka, postgres) = begin(env, settings)?;
+    let (mut connectors, kafka, postgres) = begin(env, settings)?;
+    connectors.isolation = Isolation::of_this_program();
     until_stopped(|stop| fandom_connectors::run(connectors, kafka, postgres, stop))
 }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::plan::{Task, plan};
 use super::root::files_of_another;
 use super::{PATIENCE, SessionError};
+use crate::isolation::Isolation;
 use crate::meters;
 use crate::publish::{Broker, Log, LogError, Outcome, PublishError, Publisher};
 use crate::reading::Reading;
@@ -70,7 +71,7 @@ impl<S: Source> Session<S> {
         files_at_once: usize,
         (kafka, broker): (&KafkaSettings, &Arc<Broker>),
         postgres: &PostgresSettings,
-        reading: &Arc<Reading>,
+        (reading, isolation): (&Arc<Reading>, &Isolation),
         source: &Arc<S>,
         stop: &CancellationToken,
     ) -> Result<Option<Session<S>>, SessionError> {
@@ -90,8 +91,13 @@ impl<S: Source> Session<S> {
             () = stop.cancelled() => return Ok(None),
         };
         tracing::info!(source = source.name(), files = known.len(), partitions = log.partitions, "source is served");
-        let publisher =
-            Publisher { log: Arc::new(log), uploads, reading: Arc::clone(reading), stop: stop.child_token() };
+        let publisher = Publisher {
+            log: Arc::new(log),
+            uploads,
+            reading: Arc::clone(reading),
+            isolation: isolation.clone(),
+            stop: stop.child_token(),
+        };
         Ok(Some(Session {
             source: Arc::clone(source),
             publisher: Arc::new(publisher),
