@@ -95,14 +95,14 @@ pub fn run(options: &Options) -> anyhow::Result<Parsed> {
             anyhow::Ok(())
         };
         timed(0, &mut || calamine_stream(&path).map(|count| cells = count))?;
-        timed(1, &mut || calamine_range(&path).map(|count| drop(count)))?;
+        timed(1, &mut || calamine_range(&path).map(|_| ()))?;
         timed(2, &mut || {
             let rows = parse(&path)?;
             ensure!(rows == u64::from(options.rows), "{rows} rows of {}", options.rows);
             Ok(())
         })?;
         timed(3, &mut || parse_apart(&path).map(|bytes| most = most.max(bytes)))?;
-        timed(4, &mut || parse_apart(&small).map(|bytes| drop(bytes)))?;
+        timed(4, &mut || parse_apart(&small).map(|_| ()))?;
     }
     let median = |place: usize| {
         let mut times = times[place].clone();
