@@ -6,10 +6,12 @@
 //! - [`keys`]: the record keys of these topics.
 //! - [`topics`]: names and settings of the topics.
 //! - [`identity`]: when two names mean the same creator, chatter or fan.
+//! - [`bounds`]: the greatest values that are believed.
 //! - [`migrations`]: the schemas of the Postgres database.
 //!
 //! This crate depends on none of the others.
 
+pub mod bounds;
 pub mod documents;
 pub mod identity;
 pub mod keys;

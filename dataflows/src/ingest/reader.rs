@@ -129,12 +129,12 @@ struct Position {
     /// Where the partition ended when the job started.
     due: i64,
     reached: bool,
-    /// When the broker said that nothing follows, though `due` was not reached.
-    ended_early: Option<Instant>,
+    /// When the broker said that nothing follows, though `due` was not reached; and whether it knew the whole length then.
+    ended_early: Option<(Instant, bool)>,
 }
 
 /// A broker that has just started may take a partition for shorter than it is; compaction leaves out records at the end. If
-/// nothing comes for so long, and the broker knows the whole length, it is the latter.
+/// nothing comes for so long, the broker knows the whole length, and again nothing comes for so long, it is the latter.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// What came of a look at the log.
@@ -219,7 +219,7 @@ impl Reader {
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 if let Some(position) = self.partitions.get_mut(&partition.cast_unsigned()) {
                     position.reached |= position.next >= position.due;
-                    position.ended_early = (!position.reached).then(Instant::now);
+                    position.ended_early = (!position.reached).then(|| (Instant::now(), false));
                 }
                 Polled::Other
             }
@@ -239,14 +239,17 @@ impl Reader {
     /// Whether every partition has been read up to where it ended when the job started.
     pub fn reached(&mut self) -> bool {
         for (&partition, position) in &mut self.partitions {
-            if position.ended_early.is_some_and(|since| since.elapsed() >= SETTLED) {
-                position.ended_early = Some(Instant::now());
-                let known = self.consumer.fetch_watermarks(ROWS, partition.cast_signed(), PATIENCE);
-                if known.is_ok_and(|(_, end)| end >= position.due) {
-                    position.next = position.due;
-                    position.reached = true;
-                }
+            let Some((since, whole)) = position.ended_early.filter(|(since, _)| since.elapsed() >= SETTLED) else {
+                continue;
+            };
+            let known = self.consumer.fetch_watermarks(ROWS, partition.cast_signed(), PATIENCE);
+            let known_whole = known.is_ok_and(|(_, end)| end >= position.due);
+            if known_whole && whole {
+                tracing::info!(partition, offset = position.due, quiet = ?since.elapsed(), "a partition ends with what was compacted away");
+                position.next = position.due;
+                position.reached = true;
             }
+            position.ended_early = Some((Instant::now(), known_whole));
         }
         self.partitions.values().all(|position| position.reached)
     }
