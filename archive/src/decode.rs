@@ -1,5 +1,6 @@
 //! A record of the log to an event.
 
+use fandom_schemas::bounds::{FIRST_SECOND, LAST_SECOND, MOST, MOST_SECONDS};
 use fandom_schemas::identity::{chatter_id, creator_id, fan_id, file_id};
 use fandom_schemas::keys::parse_row_key;
 use fandom_schemas::manifest::Manifest;
@@ -66,6 +67,9 @@ pub(crate) enum DecodeError {
     Key,
     #[error("its value is not of its schema: {0}")]
     Value(#[from] serde_json::Error),
+    /// Its version never counts, as in the views.
+    #[error("its {0} cannot be believed")]
+    Implausible(&'static str),
 }
 
 /// Reads a record of `fandom.rows`.
@@ -86,7 +90,11 @@ pub(crate) fn row(key: &str, value: Option<&[u8]>) -> Result<Event, DecodeError>
         (Some(kind), Some(id)) => {
             let checksum = xxh3_64_with_seed(json, xxh3_64(key.as_bytes())).cast_signed();
             let row = match kind {
-                Kind::Message => Row::Message(Box::new(facts(&serde_json::from_slice(json)?, checksum))),
+                Kind::Message => {
+                    let message: Message<'_> = serde_json::from_slice(json)?;
+                    implausible(&message).map_or(Ok(()), |field| Err(DecodeError::Implausible(field)))?;
+                    Row::Message(Box::new(facts(&message, checksum)))
+                }
                 _ => Row::Other { checksum },
             };
             Ok(Event::Row(id, Some(row)))
@@ -137,8 +145,7 @@ fn facts(row: &Message<'_>, checksum: i64) -> Facts {
         creator_id: creator.cast_signed(),
         chatter_id: chatter.cast_signed(),
         fan_id: fan.cast_signed(),
-        // Postgres and the API know the years 1 to 9999; connectors send no others.
-        sent_at: row.sent_at.clamp(-62_135_596_800, 253_402_207_200),
+        sent_at: row.sent_at,
         price_cents: row.price_cents,
         purchased: row.purchased,
         source: storable(&row.source),
@@ -146,6 +153,16 @@ fn facts(row: &Message<'_>, checksum: i64) -> Facts {
         reply_seconds: row.reply_seconds.map(i64::from),
         characters: row.characters.into(),
     }
+}
+
+/// The first field of a message that cannot be believed. Connectors send none, but anybody may write to the log.
+fn implausible(row: &Message<'_>) -> Option<&'static str> {
+    let checks = [
+        ("instant", (FIRST_SECOND..=LAST_SECOND).contains(&row.sent_at)),
+        ("price", (-MOST..=MOST).contains(&row.price_cents)),
+        ("reply time", row.reply_seconds.is_none_or(|seconds| i64::from(seconds) <= MOST_SECONDS)),
+    ];
+    checks.into_iter().find(|(_, right)| !right).map(|(field, _)| field)
 }
 
 /// Postgres takes no NUL; connectors send none, but anybody may write to the log.
@@ -196,8 +213,20 @@ mod tests {
         for name in ["creator", "platform", "chatter", "fan", "source", "text_hash"] {
             assert_ne!(message(|row| row[name] = "other".into()).natural_key, key, "{name}");
         }
-        for name in ["sent_at", "price_cents"] {
-            assert_ne!(message(|row| row[name] = 7.into()).natural_key, key, "{name}");
+        for (name, value) in [("sent_at", 1_790_000_001), ("price_cents", 7)] {
+            assert_ne!(message(|row| row[name] = value.into()).natural_key, key, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_believed_is_passed_over() {
+        for (name, value) in
+            [("sent_at", i64::MAX), ("sent_at", 7), ("price_cents", i64::MIN), ("reply_seconds", 4_000_000_000)]
+        {
+            let mut json: serde_json::Value = serde_json::from_str(MESSAGE).expect("JSON");
+            json[name] = value.into();
+            let read = row("f/1/0", Some(json.to_string().as_bytes()));
+            assert!(matches!(read, Err(DecodeError::Implausible(_))), "{name}: {read:?}");
         }
     }
 
