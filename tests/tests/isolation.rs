@@ -63,5 +63,5 @@ async fn a_reader_that_aborts_takes_nothing_else_with_it() {
     put(&suite, "last.csv", 1);
     until(&suite, &[("last.csv", "live", 1, 1, ""), ("hostile.csv", "failed", 0, 1, broken)]).await;
     put(&suite, "hostile.csv", 301);
-    until(&suite, &[("hostile.csv", "live", 301, 1, "")]).await;
+    until(&suite, &[("hostile.csv", "live", 301, 2, "")]).await;
 }

@@ -42,7 +42,7 @@ pub(super) fn read(
                 let _ = stderr.take(1000).read_to_string(&mut words);
             }
             let status = child.0.wait().map_err(machine)?;
-            tracing::warn!(%status, words = words.trim(), "the process that read a file ended before it was done");
+            tracing::warn!(name, %status, words = words.trim(), "the process that read a file ended before it was done");
             Err(how_it_ended(status, seconds))
         }
         Err(Fault::Stopped) => Err(Unreadable::Stopped),
