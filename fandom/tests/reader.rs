@@ -24,7 +24,7 @@ fn read(path: &Path, request: &str) -> Output {
 
 fn request(limits: &Limits) -> String {
     let limits = serde_json::to_value(limits).expect("numbers alone");
-    json!({"name": "a.csv", "zone_name": "UTC", "default_platform": "OF", "limits": limits, "largest": 900_000})
+    json!({"name": "a.csv", "zone_name": "UTC", "default_platform": "OF", "limits": limits, "mappings": [], "largest": 900_000})
         .to_string()
 }
 
