@@ -208,7 +208,7 @@ async fn texts_are_kept_as_long_as_their_files_and_read_with_the_key_alone() {
 
     // Killed just before and after it commits, while an agency's exports come and go.
     for (stage, point) in
-        [("a", "archive.before_commit=2"), ("c", "archive.after_commit=1"), ("b", "archive.before_commit=1")]
+        [("a", "archive.before_commit=1"), ("c", "archive.after_commit=1"), ("b", "archive.before_commit=1")]
     {
         suite.kill(Part::Archive);
         suite.run_with(Part::Archive, &[("FANDOM_FAILPOINTS", point)]);
