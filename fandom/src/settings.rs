@@ -166,7 +166,8 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "FANDOM_KAFKA_<PROPERTY>",
         "none",
-        "any property of librdkafka, its dots written as underscores, such as FANDOM_KAFKA_SECURITY_PROTOCOL=SASL_SSL",
+        "any property of librdkafka but those on which exactness rests (acknowledgements, idempotence, offsets), its dots written as \
+         underscores, such as FANDOM_KAFKA_SECURITY_PROTOCOL=SASL_SSL",
     ),
     setting(
         "FANDOM_KAFKA_JARS",
