@@ -34,6 +34,11 @@ impl From<Problem> for CommandError {
     }
 }
 
+/// A new random key, to be given to the API as `FANDOM_API_KEY`.
+pub fn new_key() -> String {
+    tokens::secret()
+}
+
 /// What administers accounts.
 pub struct Administration {
     accounts: Accounts,

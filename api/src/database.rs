@@ -19,7 +19,7 @@ use crate::reader::{Reader, Scope};
 use crate::server::ApiError;
 use crate::values::Record;
 
-/// Connections that can read and cannot write.
+/// Connections that read, unless they are told to write.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
@@ -99,6 +99,51 @@ impl Connection {
         let nobody = Scope::Own { creators: Vec::new(), chatters: Vec::new() };
         let scope = Reader::current().map_or(nobody, |reader| reader.scope.clone());
         Ok(Snapshot { transaction, scope, epoch })
+    }
+}
+
+impl Connection {
+    /// Begins to write: all of it holds from [`Change::commit`] on, and none of it before.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn change(&mut self) -> Result<Change<'_>, Problem> {
+        let begun = tokio_postgres::Client::build_transaction(&mut self.0).read_only(false).start().await;
+        Ok(Change(begun.map_err(|error| refused(&error))?))
+    }
+}
+
+/// What is written together.
+pub struct Change<'c>(Transaction<'c>);
+
+impl<'c> Change<'c> {
+    /// Runs a statement.
+    ///
+    /// # Errors
+    /// When Postgres does not answer, or refuses.
+    pub async fn query(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Problem> {
+        self.0.query_typed(sql, binds).await.map_err(|error| refused(&error))
+    }
+
+    /// For what is written elsewhere, within [`Change::run`].
+    pub fn transaction(&self) -> &Transaction<'c> {
+        &self.0
+    }
+
+    /// Waits for what is written elsewhere.
+    ///
+    /// # Errors
+    /// When Postgres does not answer, or refuses.
+    pub async fn run<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Problem> {
+        work.await.map_err(|error| refused(&error))
+    }
+
+    /// Makes it hold.
+    ///
+    /// # Errors
+    /// When Postgres does not answer: it may hold or not.
+    pub async fn commit(self) -> Result<(), Problem> {
+        self.0.commit().await.map_err(|error| refused(&error))
     }
 }
 

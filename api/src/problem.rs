@@ -19,6 +19,14 @@ pub enum Kind {
     MethodNotAllowed,
     /// Asked by a host name that is not ours.
     WrongHost,
+    /// Asked on behalf of a web page elsewhere.
+    CrossOrigin,
+    /// The thing is not in a state for this.
+    Conflict,
+    /// More is sent than may be.
+    TooLarge,
+    /// A kind of file that is not read.
+    UnsupportedFile,
     /// Parameters that cannot be used.
     InvalidParameters,
     /// Postgres does not answer, or too many ask at once.
@@ -37,10 +45,6 @@ pub enum Kind {
     Forged,
     /// Too much was asked.
     TooManyRequests,
-    /// There is such a thing already.
-    Conflict,
-    /// The body is too large.
-    TooLarge,
     /// The body took too long.
     TooSlow,
     /// The body is of a type that is not read.
@@ -56,6 +60,12 @@ impl Kind {
             Kind::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Kind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Kind::WrongHost => (StatusCode::MISDIRECTED_REQUEST, "wrong-host", "Not a name of this service"),
+            Kind::CrossOrigin => (StatusCode::FORBIDDEN, "cross-origin", "Not for pages elsewhere"),
+            Kind::Conflict => (StatusCode::CONFLICT, "conflict", "Not in a state for this"),
+            Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+            Kind::UnsupportedFile => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-file", "Not a file that is read")
+            }
             Kind::InvalidParameters => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid-parameters", "Parameters that cannot be used")
             }
@@ -67,8 +77,6 @@ impl Kind {
             Kind::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not permitted"),
             Kind::Forged => (StatusCode::FORBIDDEN, "forged", "Asked by a page elsewhere"),
             Kind::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
-            Kind::Conflict => (StatusCode::CONFLICT, "conflict", "There already"),
-            Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
             Kind::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The body took too long"),
             Kind::UnsupportedType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-type", "A type that is not read")

@@ -6,7 +6,6 @@
 //! query cannot show too much by being forgotten.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -104,38 +103,52 @@ enum Rows {
     Creators,
     /// The chatters, and those who work for own creators.
     Chatters,
+    /// Names of fans, those of own creators.
+    Fans,
     /// Of all together, so of nobody alone.
     Nobody,
     /// Not of anybody: seen by all who may.
     Open,
 }
 
-/// Every table, view and function of the schema `views`.
-const TABLES: [(&str, Rows); 24] = [
-    ("chatter_hour", Rows::Both),
-    ("chatter_day", Rows::Both),
-    ("chatter_week", Rows::Both),
-    ("chatter_month", Rows::Both),
-    ("chatter_all", Rows::Both),
-    ("sales_day", Rows::Both),
-    ("hours_day", Rows::Both),
-    ("creator_day", Rows::Creator),
-    ("fans", Rows::Creator),
-    ("fan_measures", Rows::Creator),
-    ("template_day", Rows::Chatter),
-    ("reconciliation", Rows::Report),
-    ("reconciliation_rows", Rows::Report),
-    ("creators", Rows::Creators),
-    ("chatters", Rows::Chatters),
-    ("fan_names", Rows::Nobody),
-    ("fan_clusters", Rows::Nobody),
-    ("fan_cluster_sums", Rows::Nobody),
-    ("fan_moves", Rows::Nobody),
-    ("files", Rows::Open),
-    ("progress", Rows::Open),
-    ("status", Rows::Open),
-    ("ratio", Rows::Open),
-    ("hourly", Rows::Open),
+/// Every table, view and function that a statement of a resource may name.
+const TABLES: &[(&str, Rows)] = &[
+    ("views.chatter_hour", Rows::Both),
+    ("views.chatter_day", Rows::Both),
+    ("views.chatter_week", Rows::Both),
+    ("views.chatter_month", Rows::Both),
+    ("views.chatter_all", Rows::Both),
+    ("views.sales_day", Rows::Both),
+    ("views.hours_day", Rows::Both),
+    ("views.creator_day", Rows::Creator),
+    ("views.fans", Rows::Creator),
+    ("views.fan_measures", Rows::Creator),
+    ("views.fan_names", Rows::Fans),
+    ("views.template_day", Rows::Chatter),
+    ("views.reconciliation", Rows::Report),
+    ("views.reconciliation_rows", Rows::Report),
+    ("views.creators", Rows::Creators),
+    ("views.chatters", Rows::Chatters),
+    ("views.fan_clusters", Rows::Nobody),
+    ("views.fan_cluster_sums", Rows::Nobody),
+    ("views.fan_moves", Rows::Nobody),
+    ("views.files", Rows::Open),
+    ("views.progress", Rows::Open),
+    ("views.status", Rows::Open),
+    ("views.as_of", Rows::Open),
+    ("views.ratio", Rows::Open),
+    ("views.hourly", Rows::Open),
+    ("app.archive_messages", Rows::Both),
+    ("app.archive_files", Rows::Open),
+    ("app.archive_texts", Rows::Open),
+    ("app.uploads", Rows::Open),
+    ("app.received", Rows::Open),
+    ("app.rejects", Rows::Open),
+    ("app.mappings", Rows::Open),
+    ("app.mappings_generation", Rows::Open),
+    ("app.ingest_requests", Rows::Open),
+    ("app.folders", Rows::Open),
+    ("app.sources", Rows::Open),
 ];
 
 impl Scope {
@@ -148,27 +161,20 @@ impl Scope {
         let (creators, chatters) = (array(creators), array(chatters));
         let (mut narrowed, mut defined) = (String::with_capacity(sql.len() + 512), Vec::<&str>::new());
         let mut rest = sql;
-        while let Some(at) = rest.find("views.") {
-            let begins_word = !rest[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.');
-            let (before, after) = (&rest[..at], &rest[at + "views.".len()..]);
-            let end = after.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(after.len());
-            let name = &after[..end];
+        while let Some(at) = next_table(rest) {
+            let (before, after) = rest.split_at(at);
+            let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(after.len());
+            let (name, following) = after.split_at(end);
             narrowed.push_str(before);
-            rest = &after[end..];
-            if !begins_word {
-                let _ = write!(narrowed, "views.{name}");
-                continue;
-            }
+            rest = following;
             match TABLES.iter().find(|(table, _)| *table == name) {
                 None => {
                     tracing::error!(table = name, "a statement names a table that has no scope");
                     return Err(Problem::internal());
                 }
-                Some((_, Rows::Open)) => {
-                    let _ = write!(narrowed, "views.{name}");
-                }
+                Some((_, Rows::Open)) => narrowed.push_str(name),
                 Some((table, _)) => {
-                    let _ = write!(narrowed, "own_{name}");
+                    narrowed.push_str(&own(table));
                     if !defined.contains(table) {
                         defined.push(table);
                     }
@@ -182,7 +188,7 @@ impl Scope {
         let definitions: Vec<String> = (TABLES.iter().filter(|(table, _)| defined.contains(table)))
             .map(|(table, rows)| {
                 let condition = condition(rows, &creators, &chatters);
-                format!("own_{table} as not materialized (select * from views.{table} of_all where {condition})")
+                format!("{} as not materialized (select * from {table} of_all where {condition})", own(table))
             })
             .collect();
         let definitions = definitions.join(", ");
@@ -192,6 +198,18 @@ impl Scope {
             None => format!("with {definitions} {narrowed}"),
         }))
     }
+}
+
+/// Where a statement first names something of the schemas `views` and `app`.
+fn next_table(sql: &str) -> Option<usize> {
+    let begins_word = |at: usize| !sql[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+    let places = ["views.", "app."].into_iter().flat_map(|schema| sql.match_indices(schema));
+    places.map(|(at, _)| at).filter(|at| begins_word(*at)).min()
+}
+
+/// What the own rows of a table are called in a narrowed statement.
+fn own(table: &str) -> String {
+    format!("own_{}", table.rsplit('.').next().unwrap_or(table))
 }
 
 /// Ids are numbers, so they can stand in a statement as they are.
@@ -217,6 +235,9 @@ fn condition(rows: &Rows, creators: &str, chatters: &str) -> String {
             "(chatter_id = any({chatters}) or chatter_id in \
              (select a.chatter_id from views.chatter_all a where a.creator_id = any({creators})))"
         ),
+        Rows::Fans => {
+            format!("fan_id in (select m.fan_id from views.fan_measures m where m.creator_id = any({creators}))")
+        }
         Rows::Nobody => "false".to_owned(),
         Rows::Open => "true".to_owned(),
     }
@@ -226,7 +247,7 @@ fn condition(rows: &Rows, creators: &str, chatters: &str) -> String {
 mod tests {
     use super::*;
 
-    fn own() -> Scope {
+    fn scope() -> Scope {
         Scope::Own { creators: vec![7, -8], chatters: Vec::new() }
     }
 
@@ -234,13 +255,18 @@ mod tests {
     fn a_statement_is_narrowed_wherever_it_names_a_table() {
         let sql = "with a as (select views.ratio(1, 2) from views.sales_day where x) select * from a, views.sales_day";
         assert_eq!(
-            own().of(sql).expect("known tables"),
+            scope().of(sql).expect("known tables"),
             "with own_sales_day as not materialized (select * from views.sales_day of_all where \
              (creator_id = any('{7,-8}'::bigint[]) or chatter_id = any('{}'::bigint[]))), \
              a as (select views.ratio(1, 2) from own_sales_day where x) select * from a, own_sales_day"
         );
         assert_eq!(Scope::Everything.of(sql).expect("all"), sql);
-        assert!(own().of(" (select 1 from views.fans)").expect("fans").starts_with("with own_fans as"));
-        assert!(own().of("select from views.secrets").is_err());
+        assert!(scope().of(" (select 1 from views.fans)").expect("fans").starts_with("with own_fans as"));
+        for unknown in ["select from views.secrets", "select from app.users", "select from app.api_keys"] {
+            assert!(scope().of(unknown).is_err(), "{unknown}");
+        }
+        assert!(
+            scope().of("select from app.archive_messages m").expect("messages").contains("from own_archive_messages m")
+        );
     }
 }

@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use crate::problem::{Kind, Problem};
 use crate::protection::client::RequestId;
+use crate::resources::ingest;
 use crate::server::App;
 use crate::settings::ApiSettings;
 
@@ -86,8 +87,9 @@ async fn guarded(settings: &ApiSettings, request: Request, next: Next) -> Respon
         )
         .into_response();
     }
+    let longest = if ingest::is_upload(&request) { ingest::LONGEST_UPLOAD } else { settings.timeout };
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(settings.timeout, handled).await {
+    match tokio::time::timeout(longest, handled).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!("the request's handler panicked");
@@ -107,7 +109,10 @@ pub async fn not_found() -> Problem {
 
 /// For routes that know other methods.
 pub async fn method_not_allowed(method: Method) -> Problem {
-    Problem::new(Kind::MethodNotAllowed, format!("{method} is not a method of this resource; GET is"))
+    Problem::new(
+        Kind::MethodNotAllowed,
+        format!("{method} is not a method of this resource; the header Allow lists them"),
+    )
 }
 
 /// Whether the request was made to a name of ours: without accounts, this keeps web pages elsewhere out.
@@ -182,7 +187,8 @@ mod tests {
         let commits = Commits::new(CancellationToken::new(), 1);
         let accounts = crate::accounts::Accounts::new(&postgres, &settings).expect("a pool");
         let limits = Arc::new(crate::protection::limits::Limits::new(0, 1));
-        let app = App { database, commits, settings: Arc::new(settings), accounts, limits };
+        let progress = Default::default();
+        let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
         let router = Router::new()
             .route(
                 "/panics",

@@ -6,7 +6,9 @@ mod creators;
 mod fans;
 mod files;
 mod health;
+pub(crate) mod ingest;
 mod live;
+mod messages;
 mod overview;
 mod performance;
 mod reconciliation;
@@ -34,6 +36,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/sales", get(sales::list))
         .route("/reconciliation", get(reconciliation::list))
         .route("/files", get(files::list))
+        .route("/messages", get(messages::list))
         .route("/template", get(template::list))
         .route("/live", get(live::stream))
+        .nest("/ingest", ingest::routes())
 }

@@ -15,6 +15,7 @@ use crate::accounts::{self, Accounts};
 use crate::commits::Commits;
 use crate::database::Database;
 use crate::protection::{self, Limits};
+use crate::resources::ingest::{self, Progress};
 use crate::{request, resources, settings::ApiSettings, web};
 
 /// Why the API could not start or had to stop.
@@ -42,6 +43,7 @@ pub enum ApiError {
 pub(crate) struct App {
     pub database: Database,
     pub commits: Commits,
+    pub progress: Progress,
     pub settings: Arc<ApiSettings>,
     pub accounts: Accounts,
     pub limits: Limits,
@@ -90,7 +92,8 @@ impl Server {
         let commits = Commits::new(closing.clone(), settings.live_streams);
         let accounts = Accounts::new(&postgres, &settings)?;
         let limits = Arc::new(protection::limits::Limits::new(settings.rate, settings.at_once));
-        let app = App { database, commits, settings: Arc::new(settings), accounts, limits };
+        let progress = Progress::default();
+        let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
         request::describe_metrics();
         Ok(Server { listener, address, router: router(app.clone()), app, postgres, closing })
     }
@@ -107,6 +110,7 @@ impl Server {
     pub async fn serve(self, stop: CancellationToken) -> Result<(), ApiError> {
         let Server { listener, address, router, app, postgres, closing } = self;
         tracing::info!(%address, "the API listens");
+        let beside = tokio::spawn(ingest::beside(app.clone(), postgres.clone()));
         let following = tokio::spawn(app.commits.clone().follow(postgres));
         let _end_streams = closing.clone().drop_guard();
         let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
@@ -132,6 +136,7 @@ impl Server {
         if following.await.is_err() {
             tracing::error!("the task that follows commits panicked");
         }
+        beside.abort();
         app.database.close();
         app.accounts.store.close();
         ended

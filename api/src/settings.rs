@@ -1,13 +1,12 @@
 //! What can be set.
 
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use std::net::IpAddr;
-
 use fandom_services::env::Env;
+use fandom_services::sealing::KeyRing;
 use jiff::tz::TimeZone;
-
-use crate::accounts::mail::Mail;
 
 /// How the API answers.
 ///
@@ -17,8 +16,11 @@ use crate::accounts::mail::Mail;
 /// - `FANDOM_API_TIMEOUT_SECONDS`: the longest that a request may take (10).
 /// - `FANDOM_API_HEARTBEAT_SECONDS`: how often an idle live stream says that it lives (15).
 /// - `FANDOM_API_LIVE_STREAMS`: live streams at once (256).
+/// - `FANDOM_UPLOADS_DIR`: the folder into which uploads are put, the same one as the connectors'; without it nothing can be uploaded.
+/// - `FANDOM_MAX_FILE_BYTES`: the most bytes of an uploaded file (512 MiB).
 /// - `FANDOM_API_HOSTS`: further host names by which it may be asked, separated by commas. Loopback names always may;
 ///   any other is refused, so that no web page elsewhere can read the figures by pointing a name of its own here.
+/// - `FANDOM_ARCHIVE_KEY`: the keys of the message archive, see [`KeyRing`]; without it no single messages are shown.
 /// - `FANDOM_API_KEY`: a key that is accepted as an administrator's without an account, of at least 32 characters, for whatever
 ///   starts this process (none).
 /// - `FANDOM_API_RATE`: requests a second by one account, key or address, 0 for any number (200). Five times as many may come at once.
@@ -39,8 +41,14 @@ pub struct ApiSettings {
     pub heartbeat: Duration,
     /// Live streams at once.
     pub live_streams: usize,
+    /// The folder into which uploads are put.
+    pub uploads: Option<PathBuf>,
+    /// The most bytes of an uploaded file.
+    pub max_file_bytes: u64,
     /// Further host names, in lower case and without a port.
     pub hosts: Vec<String>,
+    /// The keys that message texts are read with.
+    pub archive_keys: Option<KeyRing>,
     /// A key of whatever starts this process.
     pub key: Option<String>,
     /// Requests a second by one asker; 0 for any number.
@@ -51,8 +59,6 @@ pub struct ApiSettings {
     pub origins: Vec<String>,
     /// Addresses of proxies that are believed.
     pub proxies: Vec<IpAddr>,
-    /// How messages are sent.
-    pub(crate) mail: Option<Mail>,
 }
 
 impl ApiSettings {
@@ -79,6 +85,10 @@ impl ApiSettings {
             live_streams: env.checked("FANDOM_API_LIVE_STREAMS", 256, "a number from 1 to 100000", |text| {
                 text.parse().ok().filter(|count| (1..=100_000).contains(count))
             }),
+            uploads: env.text("FANDOM_UPLOADS_DIR").map(PathBuf::from),
+            max_file_bytes: env.checked("FANDOM_MAX_FILE_BYTES", 512 << 20, "a number greater than 0", |text| {
+                text.parse().ok().filter(|most| *most > 0)
+            }),
             hosts: env
                 .text("FANDOM_API_HOSTS")
                 .unwrap_or_default()
@@ -86,6 +96,7 @@ impl ApiSettings {
                 .map(|host| host.trim().to_lowercase())
                 .filter(|host| !host.is_empty())
                 .collect(),
+            archive_keys: KeyRing::from_env(env),
             key: start_key(env),
             rate: env.parsed("FANDOM_API_RATE", 200, "a number of requests a second"),
             at_once: env.checked("FANDOM_API_AT_ONCE", 512, "a number from 1 to 100000", |text| {
@@ -101,7 +112,6 @@ impl ApiSettings {
             proxies: env.checked("FANDOM_API_PROXIES", Vec::new(), "addresses such as 10.0.0.1", |text| {
                 text.split(',').map(|address| address.trim().parse().ok()).collect()
             }),
-            mail: Mail::from_env(env),
         }
     }
 }

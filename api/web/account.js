@@ -1,4 +1,5 @@
-// Signing in and out. The session is a cookie that no script can read; what changes something carries the token against forged requests.
+// Signing in and out. The session is a cookie that no script can read; what changes something carries the token against
+// forged requests.
 
 const $ = (id) => document.getElementById(id);
 let csrf = null;
@@ -20,6 +21,7 @@ function say(text) {
 function show(form) {
   $("sign-in").hidden = false;
   $("figures").hidden = true;
+  $("controls").hidden = true;
   $("account").hidden = true;
   for (const id of ["sign-in-form", "password-form"]) $(id).hidden = id !== form;
 }
@@ -41,6 +43,8 @@ export async function whoAmI() {
   csrf = me.csrf_token;
   $("account-name").textContent = me.name;
   $("account").hidden = false;
+  $("figures").hidden = false;
+  $("controls").hidden = false;
   return me;
 }
 
@@ -61,20 +65,12 @@ $("sign-in-form").addEventListener("submit", async (event) => {
   }
 });
 
-$("forgot").addEventListener("click", async () => {
-  try {
-    say((await send("reset", { email: $("email").value })).detail);
-  } catch (error) {
-    say(error.message);
-  }
-});
-
 $("password-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   say("");
   try {
     const token = new URLSearchParams(location.hash.slice(1)).get("password");
-    await send("reset/confirm", { token, password: $("new-password").value });
+    await send("reset", { token, password: $("new-password").value });
     history.replaceState(null, "", "/");
     show("sign-in-form");
     say("Your password is set. Sign in with it.");

@@ -5,19 +5,25 @@
 //! session: what was under way is called off, what was queued is thrown away, and the next session takes up from
 //! `app.uploads` where this one ended.
 
+mod inspect;
+mod mappings;
 mod plan;
 mod root;
 mod session;
+mod wake;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fandom_schemas::mappings::UPLOADS;
 use fandom_services::kafka::KafkaSettings;
 use fandom_services::postgres::{PostgresSettings, cause};
 use fandom_services::retry::Backoff;
 use jiff::tz::TimeZone;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::isolation::Isolation;
 use crate::meters;
 use crate::publish::{Broker, LogError, PublishError};
 use crate::reading::Reading;
@@ -111,12 +117,20 @@ pub async fn run(
         zone_name: settings.source_tz.clone(),
         default_platform: settings.default_platform.clone(),
         limits: settings.limits.clone(),
+        mappings: Default::default(),
     };
     // One source that cannot go on ends the others in order.
     let stop = stop.child_token();
     let folder = settings.inbox.as_ref().map(|inbox| {
         tracing::info!(source = settings.source, folder = %inbox.display(), zone = settings.source_tz, "connector started");
         FolderSource::new(&settings.source, inbox, settings.poll, settings.settle).accepting(settings.inbox_moved)
+    });
+    let uploads = settings.uploads.as_ref().map(|folder| {
+        tracing::info!(source = UPLOADS, folder = %folder.display(), zone = settings.source_tz, "connector started");
+        // The API makes it with the first upload; until then it would be a trouble.
+        let _ = std::fs::create_dir(folder);
+        // Files are put there whole.
+        FolderSource::new(UPLOADS, folder, settings.poll, Duration::ZERO).accepting(settings.inbox_moved)
     });
     let drive = match &settings.drive {
         Some(drive) => {
@@ -128,13 +142,16 @@ pub async fn run(
         }
         None => None,
     };
-    let servers = Servers { kafka, broker: Arc::default(), postgres };
+    let (wake, woken) = watch::channel(0);
+    tokio::spawn(wake::listen(postgres.clone(), wake, stop.clone()));
+    let servers = Servers { kafka, broker: Arc::default(), postgres, isolation: settings.isolation, woken };
     let (files_at_once, reading) = (settings.files_at_once, Arc::new(Reading::new(options)));
-    let (folder, drive) = tokio::join!(
+    let (folder, uploads, drive) = tokio::join!(
         serve(folder, files_at_once, &reading, &servers, &stop),
+        serve(uploads, files_at_once, &reading, &servers, &stop),
         serve(drive, files_at_once, &reading, &servers, &stop),
     );
-    folder.and(drive)
+    folder.and(uploads).and(drive)
 }
 
 /// What every source is served with.
@@ -142,6 +159,9 @@ struct Servers {
     kafka: KafkaSettings,
     broker: Arc<Broker>,
     postgres: PostgresSettings,
+    isolation: Isolation,
+    /// Moves on when the API asks something or a mapping changes.
+    woken: watch::Receiver<u64>,
 }
 
 /// Publishes what a source holds, session by session.
@@ -149,7 +169,7 @@ async fn serve<S: Source>(
     source: Option<S>,
     files_at_once: usize,
     reading: &Arc<Reading>,
-    Servers { kafka, broker, postgres }: &Servers,
+    Servers { kafka, broker, postgres, isolation, woken }: &Servers,
     stop: &CancellationToken,
 ) -> Result<(), ConnectorError> {
     let Some(source) = source.map(Arc::new) else { return Ok(()) };
@@ -157,7 +177,9 @@ async fn serve<S: Source>(
     let mut said = String::new();
     loop {
         let began = Instant::now();
-        let ended = match Session::open(files_at_once, (kafka, broker), postgres, reading, &source, stop).await {
+        let (kafka, reading) = ((kafka, broker), (reading, isolation));
+        let opening = Session::open(files_at_once, kafka, postgres, reading, &source, woken.clone(), stop);
+        let ended = match opening.await {
             Ok(Some(mut session)) => {
                 said.clear();
                 session.run(stop).await

@@ -1,12 +1,14 @@
 //! What the connectors are told by the environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use fandom_schemas::mappings::UPLOADS;
 use fandom_services::env::Env;
 use jiff::tz::TimeZone;
 
+use crate::isolation::Isolation;
 use crate::source::drive::DriveSettings;
 use crate::source::{NAME_FORM, is_name};
 use crate::workbook::Limits;
@@ -14,6 +16,8 @@ use crate::workbook::Limits;
 /// Where files come from, and how their rows are read.
 ///
 /// - `FANDOM_INBOX`: the folder that is watched, with everything below it (`inbox`; none where only Drive is read).
+/// - `FANDOM_UPLOADS_DIR`: the folder into which the API puts what is uploaded, with everything below it (none). Its source is called
+///   `uploads`.
 /// - `FANDOM_INBOX_MOVED`: `yes` for one start after which the folder may be another one than before; else files that it does not
 ///   hold are not taken back as long as it holds none (`no`).
 /// - `FANDOM_SOURCE`: the source's name, the first part of the id of each of its files (`inbox`). A source with another name is
@@ -26,13 +30,15 @@ use crate::workbook::Limits;
 /// - `FANDOM_FILES_AT_ONCE`: how many files are read and published at the same time (2).
 /// - `FANDOM_MAX_FILE_BYTES`, `FANDOM_MAX_INFLATED_BYTES`, `FANDOM_MAX_SHARED_STRING_BYTES`, `FANDOM_MAX_SHARED_STRINGS`,
 ///   `FANDOM_MAX_ZIP_ENTRIES`, `FANDOM_MAX_INFLATION_RATIO`, `FANDOM_MAX_CELLS`, `FANDOM_MAX_SHEETS`, `FANDOM_MAX_COLUMNS`,
-///   `FANDOM_MAX_TEXT_BYTES`, `FANDOM_MAX_STRING_CHARS`, `FANDOM_MAX_ROW_BYTES`, `FANDOM_MAX_XLS_BYTES`: what a file may cost
+///   `FANDOM_MAX_TEXT_BYTES`, `FANDOM_MAX_STRING_CHARS`, `FANDOM_MAX_ROW_BYTES`, `FANDOM_MAX_XLS_BYTES`, `FANDOM_MAX_READ_SECONDS`: what a file may cost
 ///   at most, see [`Limits`]. Where one of them, the zone or the platform is changed, every file is read again at the next
 ///   start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectorSettings {
     /// The folder that is watched, if one is.
     pub inbox: Option<PathBuf>,
+    /// The folder of what is uploaded through the API, if one is.
+    pub uploads: Option<PathBuf>,
     /// Whether it may be another folder than before.
     pub inbox_moved: bool,
     /// The source's name.
@@ -51,6 +57,8 @@ pub struct ConnectorSettings {
     pub limits: Limits,
     /// The folders of Google Drive, if any are read.
     pub drive: Option<DriveSettings>,
+    /// Whether each file is read in a process of its own. The environment says nothing of it.
+    pub isolation: Isolation,
 }
 
 impl ConnectorSettings {
@@ -72,9 +80,27 @@ impl ConnectorSettings {
             );
         }
         let inbox = env.text("FANDOM_INBOX").map(PathBuf::from);
+        let uploads = env.text("FANDOM_UPLOADS_DIR").map(PathBuf::from);
+        if let Some(uploads) = &uploads {
+            let named =
+                [("FANDOM_SOURCE", Some(&source)), ("FANDOM_DRIVE_SOURCE", drive.as_ref().map(|drive| &drive.source))];
+            for (variable, _) in named.into_iter().filter(|(_, name)| name.is_some_and(|name| name == UPLOADS)) {
+                env.problem(variable, format!("`{UPLOADS}` is the name of the source of uploads; give it another"));
+            }
+            let within = |inner: &Path, outer: &Path| {
+                std::path::absolute(inner)
+                    .ok()
+                    .zip(std::path::absolute(outer).ok())
+                    .is_some_and(|(i, o)| i.starts_with(o))
+            };
+            if inbox.as_ref().is_some_and(|inbox| within(uploads, inbox) || within(inbox, uploads)) {
+                env.problem("FANDOM_UPLOADS_DIR", "is in the inbox, or the inbox in it; name a folder beside it");
+            }
+        }
         ConnectorSettings {
             // Whoever names only folders of Drive has no other.
             inbox: inbox.or_else(|| drive.is_none().then(|| "inbox".into())),
+            uploads,
             inbox_moved: env.checked("FANDOM_INBOX_MOVED", false, "yes or no", |text| match text {
                 "yes" => Some(true),
                 "no" => Some(false),
@@ -102,6 +128,7 @@ impl ConnectorSettings {
             }),
             limits: limits(env),
             drive,
+            isolation: Isolation::default(),
         }
     }
 }
@@ -125,6 +152,7 @@ fn limits(env: &mut Env) -> Limits {
         max_string_chars,
         max_row_bytes,
         max_xls_bytes,
+        max_read_seconds,
     } = Limits::default();
     Limits {
         max_file_bytes: limit(env, "FILE_BYTES", max_file_bytes),
@@ -140,6 +168,7 @@ fn limits(env: &mut Env) -> Limits {
         max_string_chars: limit(env, "STRING_CHARS", max_string_chars),
         max_row_bytes: limit(env, "ROW_BYTES", max_row_bytes),
         max_xls_bytes: limit(env, "XLS_BYTES", max_xls_bytes),
+        max_read_seconds: limit(env, "READ_SECONDS", max_read_seconds),
     }
 }
 
@@ -166,6 +195,17 @@ mod tests {
         let settings = read(&[("FANDOM_MAX_CELLS", "7")]).expect("a number");
         assert_eq!(settings.limits, Limits { max_cells: 7, ..Limits::default() });
         assert!(read(&[("FANDOM_MAX_SHEETS", "0")]).is_err());
+    }
+
+    #[test]
+    fn uploads_lie_beside_the_inbox() {
+        let folders = |uploads| read(&[("FANDOM_INBOX", "/data/inbox"), ("FANDOM_UPLOADS_DIR", uploads)]);
+        assert_eq!(folders("/data/uploads").expect("two folders").uploads, Some("/data/uploads".into()));
+        for uploads in ["/data/inbox", "/data/inbox/up", "/data"] {
+            assert!(folders(uploads).expect_err(uploads).contains("FANDOM_UPLOADS_DIR"));
+        }
+        let same = read(&[("FANDOM_SOURCE", "uploads"), ("FANDOM_UPLOADS_DIR", "up")]);
+        assert!(same.expect_err("one name for two").contains("FANDOM_SOURCE"));
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub trait Source: Send + Sync + 'static {
     /// Returns when it is time to look again: something may have changed, or enough time has passed. Cancel safe.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 
+    /// Asks the source to look for changes now, if it does not do so at each look.
+    fn hurry(&self) {}
+
     /// Lays the content of a file on the local disk and takes its digest.
     fn fetch(&self, seen: &Seen, stop: &CancellationToken) -> impl Future<Output = Result<Content, FetchError>> + Send;
 }
@@ -192,7 +195,8 @@ impl SourceError {
             SourceError::Folder { folder, cause } => Trouble {
                 what: format!("the folder {}", folder.display()),
                 reason: cause.to_string(),
-                remedy: "make it, mount its disk, or name another in FANDOM_INBOX".to_owned(),
+                remedy: "make it, mount its disk, or name another in FANDOM_INBOX (of uploads, FANDOM_UPLOADS_DIR)"
+                    .to_owned(),
                 permanent: false,
             },
             SourceError::AnotherFolder { files } => Trouble {

@@ -8,8 +8,10 @@ mod store;
 
 use serde::{Deserialize, Serialize};
 
+use crate::reading;
 use crate::source::Seen;
 pub use store::{Counts, StoreError, Uploads};
+pub(crate) use store::{News, Request, What};
 
 /// Where a file stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,7 +116,7 @@ impl Upload {
             && self.modified_us == Some(seen.modified_us)
             && self.exported_at == Some(seen.exported_at)
             && self.sha256.is_some()
-            && self.reading.as_deref() == Some(reading)
+            && reading::is_same(self.reading.as_deref(), reading)
     }
 
     /// When the newest content was last changed, in whole seconds since the Unix epoch.

@@ -3,6 +3,7 @@
 //! ```text
 //!     format   .xlsx .xlsb .xls .ods .csv, told by content ─▶ rows of cells
 //!     layout   header row ─▶ kind of the sheet, place of each column
+//!     mapping  the same for sheets of other makes, by a profile
 //!     value    one cell ─▶ an amount, a day, a name, …
 //!     kind     one row ─▶ one typed row, or why not
 //!     reading  holds them together, counts, hands over to the RowSink
@@ -22,9 +23,12 @@ mod columns;
 mod container;
 mod error;
 mod format;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod kind;
 mod layout;
 mod limits;
+pub mod mapping;
 mod meter;
 mod reading;
 mod row;
@@ -38,6 +42,7 @@ use std::path::Path;
 use fandom_schemas::manifest::Sheet;
 use fandom_schemas::rows::{Row, Text};
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use reading::Reading;
 
@@ -55,6 +60,8 @@ pub struct ReadOptions {
     pub default_platform: String,
     /// What a file may cost at most.
     pub limits: Limits,
+    /// How sheets of no built-in kind are read.
+    pub mappings: mapping::Profiles,
 }
 
 /// Receives what is read, in the order of the file: sheet by sheet, row by row.
@@ -93,7 +100,7 @@ impl From<Stop> for NotTaken {
 }
 
 /// A row that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedRow {
     /// The sheet's name; `None` where the format has none (.csv).
     pub sheet: Option<String>,
@@ -124,9 +131,20 @@ pub struct ReadSummary {
 /// # Panics
 /// Only when the sink does.
 pub fn read(path: &Path, name: &str, options: &ReadOptions, sink: &mut dyn RowSink) -> Result<ReadSummary, ReadError> {
+    read_surveyed(path, name, options, sink, None)
+}
+
+/// The same; where there is a survey, rows go to it and nowhere else.
+fn read_surveyed(
+    path: &Path,
+    name: &str,
+    options: &ReadOptions,
+    sink: &mut dyn RowSink,
+    survey: Option<&mut mapping::Survey>,
+) -> Result<ReadSummary, ReadError> {
     let file = File::open(path)?;
     let sink_at_work = Cell::new(false);
-    let reading = Reading::new(options, sink, &sink_at_work);
+    let reading = Reading::new(options, sink, &sink_at_work).surveyed(survey);
     match catch_unwind(AssertUnwindSafe(|| format::read(&file, name, options, reading))) {
         Ok(result) => result.map(|sheets| ReadSummary { sheets }),
         Err(panic) if sink_at_work.get() => resume_unwind(panic),

@@ -14,5 +14,7 @@ mod formats;
 mod limits;
 #[path = "workbook/made.rs"]
 mod made;
+#[path = "workbook/mapped.rs"]
+mod mapped;
 #[path = "workbook/xls.rs"]
 mod xls;

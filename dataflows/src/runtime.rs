@@ -17,7 +17,7 @@
 //!    epoch from then on, greater than any that was committed before.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -46,6 +46,7 @@ use job::Job;
 
 pub mod cluster;
 mod job;
+mod ticker;
 
 /// The time of an update; see the module.
 pub type Epoch = u64;
@@ -162,6 +163,8 @@ pub fn run(
         stop: stop.clone(),
         failed: Arc::clone(&failed),
         failure: Arc::clone(&failure),
+        started: Instant::now(),
+        last_record: AtomicU64::new(0),
     });
 
     let spawn = |name: &str, work: Box<dyn FnOnce() -> Result<(), DataflowError> + Send>| {
@@ -230,9 +233,21 @@ struct Shared {
     stop: CancellationToken,
     failed: Arc<AtomicBool>,
     failure: Arc<Mutex<Option<DataflowError>>>,
+    started: Instant,
+    /// When a worker last read a record, in milliseconds since `started`.
+    last_record: AtomicU64,
 }
 
 impl Shared {
+    fn rows_came(&self) {
+        self.last_record.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// For how long no worker of this process has read anything.
+    fn quiet(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_millis(self.last_record.load(Ordering::Relaxed)))
+    }
+
     fn stopped(&self) -> bool {
         self.stop.is_cancelled() || self.failed.load(Ordering::Relaxed)
     }

@@ -9,6 +9,7 @@ use fandom_services::env::{Env, Problems};
 
 use crate::administration::{self, AuditCommand, KeyCommand, UserCommand};
 use crate::drive_sim::{self, DriveSimArgs};
+use crate::mapping::{self, MappingArgs};
 use crate::sample::{self, SampleArgs};
 use crate::{parts, settings, up};
 
@@ -30,10 +31,18 @@ enum Command {
     Dataflow(DataflowArgs),
     /// Serve the API and the page
     Api,
+    /// Keep the texts of live messages in Postgres, encrypted
+    Archive(ArchiveArgs),
     /// Bring the database to the newest schema
     Migrate,
     /// Make the topics that are missing
     Topics,
+    /// Read a file for another process of this program
+    #[command(name = fandom_connectors::isolation::COMMAND, hide = true)]
+    ReadWorkbook {
+        /// The file
+        path: PathBuf,
+    },
     /// Make accounts and set passwords
     #[command(subcommand)]
     User(UserCommand),
@@ -45,6 +54,8 @@ enum Command {
     Audit(AuditCommand),
     /// Write sample workbooks
     Sample(SampleArgs),
+    /// Suggest, preview, save and list how sheets of other makes are read
+    Mapping(MappingArgs),
     /// Serve a folder as a simulated Google Drive, to try the Drive source without a Google account
     DriveSim(DriveSimArgs),
 }
@@ -71,6 +82,19 @@ impl DataflowArgs {
             .with("FANDOM_PROCESSES", number(self.processes))
             .with("FANDOM_HOSTS", self.hosts.as_ref().map(|file| file.display().to_string()))
     }
+}
+
+/// What to do with the message archive, other than to keep it up to date.
+#[derive(Clone, Debug, Args)]
+struct ArchiveArgs {
+    #[command(subcommand)]
+    action: Option<ArchiveAction>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum ArchiveAction {
+    /// Seal with the first key of FANDOM_ARCHIVE_KEY what another of them sealed
+    Rotate,
 }
 
 /// How to start everything.
@@ -100,12 +124,16 @@ pub fn run() -> ExitCode {
         Command::Connect => parts::connect(Env::of_process()),
         Command::Dataflow(args) => parts::dataflow(args.over(Env::of_process())),
         Command::Api => parts::api(Env::of_process()),
+        Command::Archive(ArchiveArgs { action: None }) => parts::archive(Env::of_process()),
+        Command::Archive(ArchiveArgs { action: Some(ArchiveAction::Rotate) }) => parts::rotate(Env::of_process()),
+        Command::ReadWorkbook { path } => return fandom_connectors::isolation::run_child(&path),
         Command::Migrate => parts::migrate(Env::of_process()),
         Command::Topics => parts::topics(Env::of_process()),
         Command::User(command) => administration::user(command, Env::of_process()),
         Command::Key(command) => administration::key(command, Env::of_process()),
         Command::Audit(command) => administration::audit(command, Env::of_process()),
         Command::Sample(args) => write_sample(&args),
+        Command::Mapping(args) => mapping::run(args, Env::of_process()),
         Command::DriveSim(args) => drive_sim::run(&args, Env::of_process()),
     };
     match outcome {

@@ -5,6 +5,7 @@
 //! - [`parts`]: each part alone in this process.
 //! - [`up`]: all of them together, on local servers where none are named.
 //! - [`local`]: servers for a machine that has none.
+//! - [`mapping`]: how sheets of other makes are read.
 //! - [`sample`]: sample workbooks.
 //! - [`drive_sim`]: a folder as Google Drive, without Google.
 
@@ -12,6 +13,7 @@ pub mod administration;
 pub mod command;
 pub mod drive_sim;
 pub mod local;
+pub mod mapping;
 pub mod parts;
 pub mod sample;
 pub mod settings;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use fandom_api::ApiSettings;
+use fandom_archive::ArchiveSettings;
 use fandom_connectors::ConnectorSettings;
 use fandom_dataflows::DataflowSettings;
 use fandom_services::env::{Env, Problems};
@@ -41,6 +42,11 @@ pub const SETTINGS: &[Setting] = &[
         "FANDOM_INBOX",
         "inbox, with up that of the data directory",
         "folder that is watched for spreadsheets (--inbox)",
+    ),
+    setting(
+        "FANDOM_UPLOADS_DIR",
+        "none, with up that of the data directory",
+        "folder of what is uploaded through the API, the same one for API and connectors",
     ),
     setting("FANDOM_PORT", "8080", "port of API and page, on loopback; 0 takes a free one (--port)"),
     setting("FANDOM_WORKERS", "2, or 1 on one core", "worker threads of the dataflow (--workers)"),
@@ -131,6 +137,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_MAX_STRING_CHARS", "200000", "most characters of a cell"),
     setting("FANDOM_MAX_ROW_BYTES", "8388608", "most bytes of a row (8 MiB)"),
     setting("FANDOM_MAX_XLS_BYTES", "134217728", "most bytes of an .xls file (128 MiB)"),
+    setting("FANDOM_MAX_READ_SECONDS", "300", "most seconds of computing that it takes to read a file"),
     setting("FANDOM_EPOCH_MS", "2", "least milliseconds between two commits of the views"),
     setting("FANDOM_VIEW_TOPICS", "yes", "whether changes of the views are written to the topics fandom.views.*"),
     setting("FANDOM_MAX_ROWS_IN_FLIGHT", "400000", "most rows read from Kafka whose effect is not yet in Postgres"),
@@ -144,12 +151,40 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_API_HEARTBEAT_SECONDS", "15", "seconds after which an idle live stream says that it lives"),
     setting("FANDOM_API_LIVE_STREAMS", "256", "most live streams at once"),
     setting("FANDOM_API_HOSTS", "none", "further host names by which the API may be asked, separated by commas"),
+    setting(
+        "FANDOM_API_KEY",
+        "none, with up a new one at each start",
+        "key with which whatever starts the API may ask everything, at least 32 characters",
+    ),
+    setting(
+        "FANDOM_API_RATE",
+        "200",
+        "requests a second by one account, key or address, of which five times as many may come at once; 0 for any number",
+    ),
+    setting("FANDOM_API_AT_ONCE", "512", "requests under way at once; one more is turned away"),
+    setting("FANDOM_API_ORIGINS", "none", "origins of pages elsewhere that may read answers, separated by commas"),
+    setting(
+        "FANDOM_API_PROXIES",
+        "none",
+        "addresses of proxies that are believed when they say for whom they ask, separated by commas",
+    ),
+    setting(
+        "FANDOM_ARCHIVE_KEY",
+        "made, with up",
+        "key of the message archive: 32 random bytes in base64; several separated by commas, the newest first",
+    ),
+    setting(
+        "FANDOM_ENV",
+        "development",
+        "development or production, where up makes no key but needs FANDOM_ARCHIVE_KEY",
+    ),
     setting("FANDOM_KAFKA_PARTITIONS", "12", "partitions of topics that are made"),
     setting("FANDOM_KAFKA_REPLICATION", "1", "copies of topics that are made"),
     setting(
         "FANDOM_KAFKA_<PROPERTY>",
         "none",
-        "any property of librdkafka, its dots written as underscores, such as FANDOM_KAFKA_SECURITY_PROTOCOL=SASL_SSL",
+        "any property of librdkafka but those on which exactness rests (acknowledgements, idempotence, offsets), its dots written as \
+         underscores, such as FANDOM_KAFKA_SECURITY_PROTOCOL=SASL_SSL",
     ),
     setting(
         "FANDOM_KAFKA_JARS",
@@ -161,7 +196,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "FANDOM_METRICS_PORT",
         "0",
-        "port on loopback of /metrics for Prometheus, 0 for none; with up that of the API, the next two of connectors and dataflow",
+        "port on loopback of /metrics for Prometheus, 0 for none; with up that of the API, the next three of connectors, dataflow and archive",
     ),
     setting("FANDOM_FAILPOINTS", "none", "for tests: where a part ends as if killed, as name=N,name=N"),
 ];
@@ -191,6 +226,8 @@ pub struct AllSettings {
     pub dataflow: DataflowSettings,
     /// API.
     pub api: ApiSettings,
+    /// Message archive.
+    pub archive: ArchiveSettings,
 }
 
 impl AllSettings {
@@ -204,6 +241,7 @@ impl AllSettings {
             connectors: ConnectorSettings::from_env(env),
             dataflow: DataflowSettings::from_env(env),
             api: ApiSettings::from_env(env),
+            archive: ArchiveSettings::from_env(env),
         }
     }
 }
@@ -248,9 +286,10 @@ mod tests {
             ("FANDOM_KAFKA_NO_SUCH_PROPERTY", "1"),
         ]);
         let settings = AllSettings::from_env(&mut env);
-        let text = finish(env, settings).err().expect("eight problems").to_string();
+        let text = finish(env, settings).err().expect("nine problems").to_string();
         for variable in [
             "DATABASE_URL",
+            "FANDOM_ARCHIVE_KEY",
             "FANDOM_KAFKA_NO_SUCH_PROPERTY",
             "FANDOM_LOG_FORMAT",
             "FANDOM_POLL_MS",
@@ -261,7 +300,7 @@ mod tests {
         ] {
             assert_eq!(text.matches(&format!("\n  {variable}: ")).count(), 1, "{variable} in:\n{text}");
         }
-        assert!(text.starts_with("8 settings cannot be used:"), "{text}");
+        assert!(text.starts_with("9 settings cannot be used:"), "{text}");
     }
 
     #[test]
@@ -280,7 +319,7 @@ mod tests {
     fn every_setting_is_listed() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut named = BTreeSet::new();
-        for part in ["services", "connectors", "dataflows", "api", "fandom"] {
+        for part in ["services", "connectors", "dataflows", "api", "archive", "fandom"] {
             variables_in(&root.join(part).join("src"), &mut named);
         }
         assert!(named.len() > 10, "too few variables were found to believe it: {named:?}");

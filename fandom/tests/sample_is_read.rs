@@ -69,6 +69,7 @@ fn the_connectors_read_every_row_of_the_sample() {
         zone_name: "Europe/Belgrade".to_owned(),
         default_platform: "Elsewhere".to_owned(),
         limits: Limits::default(),
+        mappings: Default::default(),
     };
     let mut everything = Everything::default();
     for file in &summary.files {
@@ -98,6 +99,7 @@ async fn samples_of_a_first_start_end_now_in_the_zone_in_which_they_are_read() {
             zone_name: zone.to_owned(),
             default_platform: "OF".to_owned(),
             limits: Limits::default(),
+            mappings: Default::default(),
         };
         let mut everything = Everything::default();
         for file in std::fs::read_dir(&inbox).expect("the inbox").flatten() {

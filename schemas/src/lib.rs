@@ -6,14 +6,18 @@
 //! - [`keys`]: the record keys of these topics.
 //! - [`topics`]: names and settings of the topics.
 //! - [`identity`]: when two names mean the same creator, chatter or fan.
+//! - [`mappings`]: how sheets of other makes are read as kinds.
+//! - [`bounds`]: the greatest values that are believed.
 //! - [`migrations`]: the schemas of the Postgres database.
 //!
 //! This crate depends on none of the others.
 
+pub mod bounds;
 pub mod documents;
 pub mod identity;
 pub mod keys;
 pub mod manifest;
+pub mod mappings;
 pub mod migrations;
 pub mod rejects;
 pub mod rows;

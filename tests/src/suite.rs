@@ -20,6 +20,8 @@ pub enum Part {
     Peer,
     /// `fandom api`.
     Api,
+    /// `fandom archive`.
+    Archive,
 }
 
 impl Part {
@@ -28,6 +30,7 @@ impl Part {
             Part::Connect => "connect",
             Part::Dataflow | Part::Peer => "dataflow",
             Part::Api => "api",
+            Part::Archive => "archive",
         }
     }
 
@@ -53,6 +56,9 @@ pub struct Suite {
     dir: tempfile::TempDir,
     _alone: MutexGuard<'static, ()>,
 }
+
+/// The key with which the tests ask the API.
+pub const KEY: &str = "a-key-of-the-tests-that-opens-nothing-else";
 
 /// Two cores carry one suite at a time.
 static ALONE: Mutex<()> = Mutex::const_new(());
@@ -87,6 +93,8 @@ impl Suite {
             .env("KAFKA_BOOTSTRAP_SERVERS", &self.kafka.bootstrap_servers)
             .env("DATABASE_URL", &self.postgres.database_url)
             .env("FANDOM_INBOX", &self.inbox)
+            .env("FANDOM_API_KEY", KEY)
+            .env("FANDOM_API_RATE", "0")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
@@ -159,7 +167,7 @@ impl Suite {
             let lines: Vec<&str> = text.lines().collect();
             format!("--- {}\n{}\n", part.log_name(), lines[lines.len().saturating_sub(25)..].join("\n"))
         };
-        [Part::Connect, Part::Dataflow, Part::Peer, Part::Api].map(tail).concat()
+        [Part::Connect, Part::Dataflow, Part::Peer, Part::Api, Part::Archive].map(tail).concat()
     }
 
     /// A connection to the database, without the suite's own code.
@@ -203,7 +211,7 @@ impl Suite {
 
 impl Drop for Suite {
     fn drop(&mut self) {
-        for part in [Part::Api, Part::Connect, Part::Dataflow, Part::Peer] {
+        for part in [Part::Api, Part::Archive, Part::Connect, Part::Dataflow, Part::Peer] {
             self.kill(part);
         }
     }

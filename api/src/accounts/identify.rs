@@ -158,7 +158,13 @@ impl Accounts {
 fn reader(row: &Row, csrf: Option<String>) -> Result<Reader, Problem> {
     let role: &str = row.get("role");
     let role = Role::parse(role).ok_or_else(|| Problem::new(Kind::Forbidden, "this account's role is not known"))?;
-    let (creators, chatters): (Vec<i64>, Vec<i64>) = (row.get("creators"), row.get("chatters"));
+    let (mut creators, mut chatters): (Vec<i64>, Vec<i64>) = (row.get("creators"), row.get("chatters"));
+    // A chatter sees no creator's rows of others, and a creator no chatter's rows of others, whatever the account names.
+    match role {
+        Role::Chatter => creators.clear(),
+        Role::Creator => chatters.clear(),
+        _ => {}
+    }
     // A key of a service may be made for some rows too.
     let narrowed = role.is_scoped() || (role == Role::Service && !(creators.is_empty() && chatters.is_empty()));
     let scopes = row.try_get::<_, Option<Vec<String>>>("scopes").ok().flatten();

@@ -31,8 +31,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/auth/login", post(login))
         .route("/auth/refresh", post(refresh))
-        .route("/auth/reset", post(reset))
-        .route("/auth/reset/confirm", post(confirm))
+        .route("/auth/reset", post(confirm))
         .route("/auth/me", get(me))
         .route("/auth/logout", post(logout))
         .route("/auth/logout-everywhere", post(logout_everywhere))
@@ -42,6 +41,7 @@ pub fn routes() -> Router<App> {
         .route("/users", get(list_users).post(invite))
         .route("/users/{id}", patch(change_user))
         .route("/users/{id}/sessions", delete(end_sessions))
+        .route("/users/{id}/reset", post(reset))
         .route("/keys", get(list_keys).post(make_key))
         .route("/keys/{id}", delete(revoke_key))
         .route("/audit", get(trail))
@@ -90,17 +90,6 @@ struct Refresh {
 
 async fn refresh(State(accounts): State<Accounts>, asker: Asker, Body(asked): Body<Refresh>) -> Answer {
     Ok(private(StatusCode::OK, json!(accounts.renew(&asked.refresh_token, &asker).await?)))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Forgotten {
-    email: String,
-}
-
-async fn reset(State(accounts): State<Accounts>, asker: Asker, Body(asked): Body<Forgotten>) -> Answer {
-    accounts.forgotten(&asked.email, &asker).await?;
-    Ok(private(StatusCode::ACCEPTED, json!({ "detail": "if there is such an account, a message is on its way" })))
 }
 
 #[derive(Deserialize)]
@@ -218,14 +207,8 @@ async fn invite(
     Body(asked): Body<Invitation>,
 ) -> Answer {
     let (id, secret) = accounts.invite(&asked, &reader.name, &asker).await?;
-    let body = match accounts.mail.clone() {
-        Some(mail) => {
-            mail.send(asked.email.trim().to_owned(), true, secret);
-            json!({ "id": id, "sent": true })
-        }
-        // Without a mail server the administrator passes it on.
-        None => json!({ "id": id, "sent": false, "token": secret }),
-    };
+    // The administrator passes it on: with it the owner of the account chooses the password.
+    let body = json!({ "id": id, "token": secret });
     Ok(private(StatusCode::CREATED, body))
 }
 
@@ -237,6 +220,11 @@ async fn change_user(
     Body(asked): Body<Change>,
 ) -> Answer {
     Ok(private(StatusCode::OK, accounts.change(&id, asked, &reader.name, &asker).await?))
+}
+
+async fn reset(State(accounts): State<Accounts>, Path(id): Path<String>, asker: Asker, reader: Reader) -> Answer {
+    let secret = accounts.reset(&id, &reader.name, &asker).await?;
+    Ok(private(StatusCode::CREATED, json!({ "id": id, "token": secret })))
 }
 
 async fn end_sessions(

@@ -4,6 +4,7 @@ mod cluster;
 mod conditional;
 mod fixture;
 mod health;
+mod ingest;
 mod lists;
 mod live;
 mod outage;

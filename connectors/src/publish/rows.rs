@@ -4,20 +4,31 @@ use std::sync::Arc;
 
 use fandom_schemas::manifest::Checksum;
 use fandom_schemas::rejects::Reject;
-use fandom_schemas::rows::{Row, Text};
+use fandom_schemas::rows::Kind;
 use fandom_services::failpoints;
 use tokio::runtime::Handle;
 
 use super::PublishError;
 use super::log::{Flight, LARGEST_VALUE, Log};
+use crate::isolation::RecordSink;
 use crate::uploads::Uploads;
-use crate::workbook::{NotTaken, RejectedRow, RowSink, Stop};
+use crate::workbook::{RejectedRow, Stop};
 
 /// How many ordinals are set aside when a version begins. Each time they are used up, their number doubles.
 pub(super) const FIRST_ORDINALS: u64 = 8192;
 
 /// How often the fail point `connector.rows` is passed, in rows.
 const FAIL_POINT_EVERY: u64 = 1000;
+
+/// How many rejected rows of a version are kept in Postgres, to be shown; all of them are on the log.
+const REJECTS_KEPT: u64 = 10_000;
+
+/// How many bytes they may have.
+const REJECT_BYTES_KEPT: usize = 32 << 20;
+
+/// How many are written at once, in number and bytes.
+const REJECTS_AT_ONCE: usize = 500;
+const REJECT_BYTES_AT_ONCE: usize = 1 << 20;
 
 /// Sends the rows of one version as they are read. Blocks while the producer's queue is full, so memory is bounded
 /// whatever the size of the file. No row is sent before its ordinal is set aside in `app.uploads`: after a crash, every key
@@ -33,11 +44,14 @@ pub(super) struct VersionRows {
     reserved: u64,
     key: Vec<u8>,
     prefix: usize,
-    value: Vec<u8>,
     /// Rows sent, with one that was not sent to the end.
     pub rows: u64,
     /// Rejects sent.
     pub rejects: u64,
+    /// Rejects that are to be kept and not written yet, the first of them with this ordinal.
+    kept: (u64, Vec<RejectedRow>),
+    kept_bytes: usize,
+    unwritten_bytes: usize,
     /// Of the rows sent.
     pub checksum: Checksum,
     /// Why the read was stopped.
@@ -65,29 +79,20 @@ impl VersionRows {
             reserved,
             prefix: key.len(),
             key,
-            value: Vec::with_capacity(1024),
             rows: 0,
             rejects: 0,
+            kept: (0, Vec::new()),
+            kept_bytes: 0,
+            unwritten_bytes: 0,
             checksum: Checksum::default(),
             error: None,
         }
     }
 
-    /// Sends a row, or says why it can never be sent.
-    fn send_row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<Result<(), String>, PublishError> {
+    fn send_row(&mut self, kind: Kind, row: &[u8], text: Option<&[u8]>) -> Result<(), PublishError> {
         self.flight.check()?;
         if self.rows.is_multiple_of(FAIL_POINT_EVERY) {
             failpoints::pass("connector.rows");
-        }
-        self.value.clear();
-        serde_json::to_writer(&mut self.value, row).expect("a row has only string keys");
-        let row_size = self.value.len();
-        if let Some(text) = text {
-            serde_json::to_writer(&mut self.value, text).expect("a text has only string keys");
-        }
-        let larger = row_size.max(self.value.len() - row_size);
-        if larger > LARGEST_VALUE {
-            return Ok(Err(format!("the row is too large ({larger} of at most {LARGEST_VALUE} bytes)")));
         }
         if self.rows == self.reserved {
             let more = self.reserved.saturating_mul(2).max(FIRST_ORDINALS);
@@ -97,17 +102,17 @@ impl VersionRows {
         write_ordinal(&mut self.key, self.prefix, self.rows);
         // From here on its key may be on the log, also if only one of its two records is taken.
         self.rows += 1;
-        let (value, text_value) = self.value.split_at(row_size);
-        self.checksum.add(&self.key, value);
-        self.log.row(&self.flight, &self.key, Some((row.kind().name(), value)))?;
-        if text.is_some() {
-            self.log.text(&self.flight, &self.key, Some(("text", text_value)))?;
+        self.checksum.add(&self.key, row);
+        self.log.row(&self.flight, &self.key, Some((kind.name(), row)))?;
+        if let Some(text) = text {
+            self.log.text(&self.flight, &self.key, Some(("text", text)))?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn send_reject(&mut self, rejected: RejectedRow) -> Result<(), PublishError> {
         self.flight.check()?;
+        self.keep(&rejected)?;
         let RejectedRow { sheet, row, column, reason, cells } = rejected;
         let name = self.name.clone();
         let reject = Reject {
@@ -126,6 +131,37 @@ impl VersionRows {
         Ok(())
     }
 
+    /// Keeps a rejected row to be shown, as long as there are not too many.
+    fn keep(&mut self, rejected: &RejectedRow) -> Result<(), PublishError> {
+        let bytes = rejected.cells.iter().map(String::len).sum::<usize>() + rejected.reason.len() + 64;
+        if self.rejects >= REJECTS_KEPT || self.kept_bytes + bytes > REJECT_BYTES_KEPT {
+            self.kept_bytes = REJECT_BYTES_KEPT;
+            return Ok(());
+        }
+        self.kept_bytes += bytes;
+        self.unwritten_bytes += bytes;
+        self.kept.1.push(rejected.clone());
+        if self.kept.1.len() >= REJECTS_AT_ONCE || self.unwritten_bytes >= REJECT_BYTES_AT_ONCE {
+            self.write_kept()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rejected rows that are kept to Postgres. Called from a thread that may block.
+    ///
+    /// # Errors
+    /// When Postgres does not take them.
+    pub(super) fn write_kept(&mut self) -> Result<(), PublishError> {
+        let (first, rows) = (self.kept.0, std::mem::take(&mut self.kept.1));
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.runtime.block_on(self.uploads.keep_rejects(&self.file, self.version, first, &rows))?;
+        self.kept.0 = first + rows.len() as u64;
+        self.unwritten_bytes = 0;
+        Ok(())
+    }
+
     fn stop_at<T>(&mut self, result: Result<T, PublishError>) -> Result<T, Stop> {
         result.map_err(|error| {
             self.error.get_or_insert(error);
@@ -134,10 +170,10 @@ impl VersionRows {
     }
 }
 
-impl RowSink for VersionRows {
-    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), NotTaken> {
-        let result = self.send_row(row, text);
-        self.stop_at(result)?.map_err(NotTaken::Row)
+impl RecordSink for VersionRows {
+    fn record(&mut self, kind: Kind, row: &[u8], text: Option<&[u8]>) -> Result<(), Stop> {
+        let result = self.send_row(kind, row, text);
+        self.stop_at(result)
     }
 
     fn reject(&mut self, reject: RejectedRow) -> Result<(), Stop> {

@@ -7,25 +7,32 @@ use std::time::{Duration, Instant};
 use fandom_services::kafka::KafkaSettings;
 use fandom_services::postgres::PostgresSettings;
 use fandom_services::retry::Backoff;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
+use super::inspect::inspect;
+use super::mappings::Mappings;
 use super::plan::{Task, plan};
 use super::root::files_of_another;
 use super::{PATIENCE, SessionError};
+use crate::isolation::Isolation;
 use crate::meters;
 use crate::publish::{Broker, Log, LogError, Outcome, PublishError, Publisher};
 use crate::reading::Reading;
 use crate::source::{Listing, PassedOver, Seen, Source, SourceError, Trouble};
-use crate::uploads::{StoreError, Upload, Uploads};
+use crate::uploads::{News, Request, StoreError, Upload, Uploads, What};
 use crate::workbook::ReadError;
 
 /// How often a connector that waits for another to end asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
-/// How often it is made sure that the lock is still held while nothing else is said to Postgres.
+/// How often Postgres is asked for news, without being woken. It also makes sure that the lock is still held.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// How many files are looked into at once for whoever makes a mapping.
+const INSPECTED_AT_ONCE: usize = 2;
 
 /// How long files in work may take to notice that the session is over.
 const LAST_WAIT: Duration = Duration::from_secs(3);
@@ -48,7 +55,15 @@ pub(super) struct Session<S> {
     said: Option<(bool, Vec<Trouble>)>,
     /// The folder that was last found to be the right one.
     root: Option<String>,
-    heartbeat: Instant,
+    /// When Postgres was last asked for news; never, or woken since.
+    asked: Option<Instant>,
+    wake: watch::Receiver<u64>,
+    mappings: Mappings,
+    /// What was asked and can be answered after the next look.
+    requests: Vec<Request>,
+    /// The requests for which a file is being looked into.
+    inspected: HashSet<i64>,
+    inspections: JoinSet<i64>,
 }
 
 struct Delay {
@@ -70,8 +85,9 @@ impl<S: Source> Session<S> {
         files_at_once: usize,
         (kafka, broker): (&KafkaSettings, &Arc<Broker>),
         postgres: &PostgresSettings,
-        reading: &Arc<Reading>,
+        (reading, isolation): (&Arc<Reading>, &Isolation),
         source: &Arc<S>,
+        wake: watch::Receiver<u64>,
         stop: &CancellationToken,
     ) -> Result<Option<Session<S>>, SessionError> {
         let opened = async {
@@ -90,8 +106,13 @@ impl<S: Source> Session<S> {
             () = stop.cancelled() => return Ok(None),
         };
         tracing::info!(source = source.name(), files = known.len(), partitions = log.partitions, "source is served");
-        let publisher =
-            Publisher { log: Arc::new(log), uploads, reading: Arc::clone(reading), stop: stop.child_token() };
+        let publisher = Publisher {
+            log: Arc::new(log),
+            uploads,
+            reading: Arc::clone(reading),
+            isolation: isolation.clone(),
+            stop: stop.child_token(),
+        };
         Ok(Some(Session {
             source: Arc::clone(source),
             publisher: Arc::new(publisher),
@@ -105,7 +126,12 @@ impl<S: Source> Session<S> {
             passed_over: HashSet::new(),
             said: None,
             root: None,
-            heartbeat: Instant::now(),
+            asked: None,
+            wake,
+            mappings: Mappings::default(),
+            requests: Vec::new(),
+            inspected: HashSet::new(),
+            inspections: JoinSet::new(),
         }))
     }
 
@@ -128,6 +154,16 @@ impl<S: Source> Session<S> {
             let finished = tokio::select! {
                 Some(finished) = self.jobs.join_next() => Some(finished),
                 () = source.changed() => None,
+                Ok(()) = self.wake.changed() => {
+                    self.asked = None;
+                    None
+                }
+                Some(inspected) = self.inspections.join_next() => {
+                    // Its answer is written; another may begin.
+                    self.inspected.remove(&inspected.unwrap_or_default());
+                    self.asked = None;
+                    None
+                }
             };
             match finished {
                 Some(Ok(finished)) => {
@@ -145,9 +181,8 @@ impl<S: Source> Session<S> {
 
     /// Looks at the source and plans anew.
     async fn look(&mut self) -> Result<(), SessionError> {
-        if self.heartbeat.elapsed() > HEARTBEAT {
-            self.publisher.uploads.alive().await?;
-            self.heartbeat = Instant::now();
+        if self.asked.is_none_or(|asked| asked.elapsed() > HEARTBEAT) {
+            self.ask_for_news().await?;
         }
         let looked = match self.source.look().await {
             Ok(listing) => self.in_its_folder(listing).await?,
@@ -158,7 +193,12 @@ impl<S: Source> Session<S> {
             Err(error) => {
                 meters::looked(self.source.name(), "failed");
                 self.tasks.clear();
-                return self.report(false, vec![error.trouble()]).await;
+                let trouble = error.trouble();
+                let reason = format!("{}: {}; what to do: {}", trouble.what, trouble.reason, trouble.remedy);
+                for request in std::mem::take(&mut self.requests) {
+                    self.publisher.uploads.answer(request.id, Err(reason.clone())).await?;
+                }
+                return self.report(false, vec![trouble]).await;
             }
         };
         meters::looked(self.source.name(), if listing.troubles.is_empty() { "ok" } else { "failed" });
@@ -171,6 +211,8 @@ impl<S: Source> Session<S> {
                 ReadError::TooLarge { what, most, setting: "FANDOM_MAX_FILE_BYTES" }.to_string()
             });
         }
+        self.mappings.apply(self.source.name(), &mut listing.files, &self.publisher.reading);
+        self.attend(&listing).await?;
         let now = Instant::now();
         let plan = plan(&listing, &self.known, &self.publisher.reading.key, |file| self.busy.contains(file));
         let noted = match plan.note.as_slice() {
@@ -184,6 +226,74 @@ impl<S: Source> Session<S> {
         self.tasks.retain(|task| !matches!(task, Task::Read(seen) if is_delayed(seen)));
         self.look_when_done = plan.waits;
         self.known.extend(noted.into_iter().map(|upload| (upload.file.clone(), upload)));
+        Ok(())
+    }
+
+    /// Asks Postgres whether mappings have changed and what was asked of the source.
+    async fn ask_for_news(&mut self) -> Result<(), SessionError> {
+        let News { generation, requests } = self.publisher.uploads.news().await?;
+        if generation != self.mappings.generation {
+            let stored = self.publisher.uploads.mappings().await?;
+            self.mappings.replace(generation, stored);
+        }
+        if requests.iter().any(|request| request.what == What::Sync) {
+            self.source.hurry();
+        }
+        self.requests = requests;
+        self.asked = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Does what was asked, given what the source shows.
+    async fn attend(&mut self, listing: &Listing) -> Result<(), SessionError> {
+        for Request { id, what } in std::mem::take(&mut self.requests) {
+            let uploads = &self.publisher.uploads;
+            let (file, mapping) = match what {
+                What::Sync => {
+                    uploads.answer(id, Ok(None)).await?;
+                    continue;
+                }
+                What::Unknown(reason) => {
+                    uploads.answer(id, Err(reason)).await?;
+                    continue;
+                }
+                What::Reprocess(file) => {
+                    // A file in work is left to end; it is asked for again with the next news.
+                    if self.busy.contains(&file) {
+                        continue;
+                    }
+                    let answer = match uploads.reread(&file).await? {
+                        Some(upload) => {
+                            tracing::info!(file, request = id, "file is read again, as was asked");
+                            self.delayed.remove(&file);
+                            self.known.insert(file, upload);
+                            Ok(None)
+                        }
+                        None => Err("the source shows no such file any more".to_owned()),
+                    };
+                    uploads.answer(id, answer).await?;
+                    continue;
+                }
+                What::Suggest(file) => (file, None),
+                What::Preview(file, mapping) => (file, Some(mapping)),
+            };
+            if self.inspections.len() >= INSPECTED_AT_ONCE || self.inspected.contains(&id) {
+                continue;
+            }
+            let Some(seen) = listing.files.iter().find(|seen| seen.file == file).cloned() else {
+                uploads.answer(id, Err("the source shows no such file any more".to_owned())).await?;
+                continue;
+            };
+            self.inspected.insert(id);
+            let (source, publisher) = (Arc::clone(&self.source), Arc::clone(&self.publisher));
+            self.inspections.spawn(async move {
+                let answer = inspect(&*source, &publisher, &seen, mapping).await;
+                if let Err(error) = publisher.uploads.answer(id, answer).await {
+                    tracing::warn!(request = id, %error, "a request could not be answered; it is taken up again");
+                }
+                id
+            });
+        }
         Ok(())
     }
 
@@ -262,7 +372,6 @@ impl<S: Source> Session<S> {
     fn finish(&mut self, Finished { file, seen, result }: Finished) -> Result<(), SessionError> {
         self.busy.remove(&file);
         let (outcome, upload) = result?;
-        self.heartbeat = Instant::now();
         match outcome {
             Outcome::Done => {
                 self.delayed.remove(&file);
@@ -287,6 +396,7 @@ impl<S: Source> Session<S> {
     async fn end(&mut self) {
         self.publisher.stop.cancel();
         self.publisher.log.abandon();
+        self.inspections.abort_all();
         let rest = async { while self.jobs.join_next().await.is_some() {} };
         if tokio::time::timeout(LAST_WAIT, rest).await.is_err() {
             tracing::warn!(files = ?self.busy, "files in work did not stop in time; they are left to themselves");

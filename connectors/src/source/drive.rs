@@ -173,6 +173,10 @@ impl Source for DriveSource {
         }
     }
 
+    fn hurry(&self) {
+        self.nudge.notify_one();
+    }
+
     async fn fetch(&self, seen: &Seen, stop: &CancellationToken) -> Result<Content, FetchError> {
         let items = Arc::clone(&self.shown.borrow().items);
         let Some(item) = items.get(&seen.file).filter(|item| Some(item.fingerprint()) == seen.fingerprint) else {

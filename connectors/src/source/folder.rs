@@ -59,6 +59,10 @@ pub struct Stamp {
     inode: u64,
 }
 
+/// The years 1 to 9998.
+const FIRST_INSTANT_US: i64 = -62_135_596_800_000_000;
+const LAST_INSTANT_US: i64 = 253_370_764_800_000_000;
+
 impl Stamp {
     /// The stamp of the file at that path.
     ///
@@ -77,8 +81,10 @@ impl Stamp {
         Stamp { size: metadata.len(), modified_ns, inode: walk::identity(metadata).map_or(0, |(_, inode)| inode) }
     }
 
+    /// A clock that was far off may have left an instant that no calendar has: then the nearest that has a date.
     fn modified_us(self) -> i64 {
-        i64::try_from(self.modified_ns.div_euclid(1000)).unwrap_or(0)
+        let us = i64::try_from(self.modified_ns.div_euclid(1000)).unwrap_or(0);
+        us.clamp(FIRST_INSTANT_US, LAST_INSTANT_US)
     }
 }
 

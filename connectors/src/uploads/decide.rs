@@ -16,6 +16,7 @@
 //! less than a second changes nothing and is only noted.
 
 use super::{State, Upload};
+use crate::reading;
 use crate::source::Seen;
 
 /// What has to be done about a file.
@@ -70,7 +71,7 @@ pub fn decide(known: Option<&Upload>, seen: Option<&Seen>, reading: &str) -> Act
 /// What has to be done about the content with that digest.
 pub fn decide_content(known: Option<&Upload>, seen: &Seen, sha256: &str, reading: &str) -> ContentAction {
     let Some(known) = known else { return ContentAction::Publish };
-    let same_content = known.sha256.as_deref() == Some(sha256) && known.reading.as_deref() == Some(reading);
+    let same_content = known.sha256.as_deref() == Some(sha256) && reading::is_same(known.reading.as_deref(), reading);
     // A file that keeps its id under another name is shown, and takes part in the order of files, under the new one.
     let same_order = known.name == seen.name
         && known.exported_at == Some(seen.exported_at)

@@ -1,6 +1,10 @@
 //! The statements behind [`Uploads`].
 
+mod rejects;
+mod requests;
 mod whole;
+
+pub(crate) use requests::{News, Request, What};
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -91,11 +95,6 @@ impl Uploads {
     pub async fn get(&self, file: &str) -> Result<Option<Upload>, StoreError> {
         let sql = format!("select {COLUMNS} from app.uploads where file = $1");
         Ok(timely(self.client.query_opt(&sql, &[&file])).await?.as_ref().map(upload))
-    }
-
-    /// Returns if the session still holds the source's lock, as far as can be told.
-    pub async fn alive(&self) -> Result<(), StoreError> {
-        timely(self.client.simple_query("")).await.map(drop)
     }
 
     /// Notes whether the source can be looked at: every part of it but for these, or (`listed` is false) nothing of it.
@@ -207,10 +206,17 @@ impl Uploads {
     }
 
     /// The manifest of `version` is on the log, and nothing of any other version.
-    pub async fn live(&self, file: &str, version: u64, rows: u64, counts: &Counts) -> Result<Upload, StoreError> {
+    pub async fn live(
+        &self,
+        file: &str,
+        version: u64,
+        rows: u64,
+        counts: &Counts,
+        reading: &str,
+    ) -> Result<Upload, StoreError> {
         let sql = format!(
-            "update app.uploads set state = 'live', live_version = $2, live_rows = $3, begun = '[]', rows_read = $4, \
-             accepted = $5, rejected = $6, warnings = $7, error = $8, updated_at = now() \
+            "with {OLDER_REJECTS} update app.uploads set state = 'live', live_version = $2, live_rows = $3, begun = '[]', \
+             rows_read = $4, accepted = $5, rejected = $6, warnings = $7, error = $8, reading = $9, updated_at = now() \
              where file = $1 and version = $2 returning {COLUMNS}"
         );
         let warnings: BTreeMap<String, u64> = counts.warnings.iter().map(|(name, n)| (storable(name), *n)).collect();
@@ -219,7 +225,7 @@ impl Uploads {
         self.changed(
             file,
             &sql,
-            &[&file, &big(version), &big(rows), &read[0], &read[1], &read[2], &Json(warnings), &notice],
+            &[&file, &big(version), &big(rows), &read[0], &read[1], &read[2], &Json(warnings), &notice, &reading],
         )
         .await
     }
@@ -228,7 +234,7 @@ impl Uploads {
     /// manifest may be.
     pub async fn failed(&self, file: &str, version: u64, error: &str) -> Result<Upload, StoreError> {
         let sql = format!(
-            "update app.uploads set state = 'failed', error = $3, updated_at = now(), begun = \
+            "with {OLDER_REJECTS} update app.uploads set state = 'failed', error = $3, updated_at = now(), begun = \
              (select coalesce(jsonb_agg(b order by n), '[]') from jsonb_array_elements(begun) with ordinality as e(b, n) \
              where (b ->> 'sealed')::boolean) where file = $1 and version = $2 returning {COLUMNS}"
         );
@@ -285,7 +291,7 @@ impl Uploads {
     /// Nothing of the file is on the log but the manifest that says so, if it was ever there.
     pub async fn gone(&self, file: &str) -> Result<Upload, StoreError> {
         let sql = format!(
-            "update app.uploads set state = 'gone', live_version = null, live_rows = null, begun = '[]', sha256 = null, \
+            "with old as (delete from app.rejects where file = $1) update app.uploads set state = 'gone', live_version = null, live_rows = null, begun = '[]', sha256 = null, \
              reading = null, error = null, updated_at = now() where file = $1 returning {COLUMNS}"
         );
         self.changed(file, &sql, &[&file]).await
@@ -308,6 +314,9 @@ impl Uploads {
 
 /// The number of the next version of the row `u`; `$5` is the time in milliseconds.
 const NEXT: &str = "greatest(coalesce(u.version, 0) + 1, $5::bigint)";
+
+/// Takes the rejected rows of other versions away.
+const OLDER_REJECTS: &str = "old as (delete from app.rejects where file = $1 and version <> $2)";
 
 /// The array `begun`, with these entries in the object of the version `$2`.
 fn begun_with(entries: &str) -> String {

@@ -57,7 +57,7 @@ pub(crate) fn read(
     if let Some(found) = not_text(&start) {
         return Err(ReadError::NotASpreadsheet { found });
     }
-    let reading = csv::read(file, limits, &meter, reading)?;
+    let reading = csv::read(file, limits, &options.mappings, &meter, reading)?;
     if !reading.recognised_any() && is_named_as_a_workbook(name) {
         return Err(ReadError::NotASpreadsheet { found: "plain text under the name of a workbook" });
     }

@@ -59,6 +59,29 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// The layout of rows whose columns are put where this says: `places` and `shown` by column of the kind.
+    pub(crate) fn mapped(
+        kind: Kind,
+        zone: HeaderZone,
+        places: &[Option<u32>],
+        shown: Vec<Option<String>>,
+        money: Vec<MoneyColumn>,
+        extra: Vec<(u32, String)>,
+        warnings: Vec<String>,
+    ) -> Layout {
+        Layout {
+            kind,
+            zone,
+            order: DayMonth::MonthFirst,
+            money,
+            extra,
+            warnings,
+            places: places.iter().map(|place| place.unwrap_or(NOWHERE)).collect(),
+            units: vec![None; places.len()],
+            shown,
+        }
+    }
+
     /// Where a column of the kind is; `None` if the sheet has it not.
     #[cfg(test)]
     pub(crate) fn place(&self, column: usize) -> Option<u32> {

@@ -18,6 +18,7 @@ use super::columns;
 use super::error::clipped;
 use super::kind::{Failure, SheetReader, reason};
 use super::layout::{self, HeaderZone, Layout, Verdict};
+use super::mapping::{self, Survey, Translation};
 use super::row::Row;
 use super::value::dates::DateForm;
 use super::value::names;
@@ -43,12 +44,15 @@ pub(crate) struct Reading<'o> {
     current: Option<Current<'o>>,
     cells: u64,
     text_bytes: u64,
+    survey: Option<&'o mut Survey>,
 }
 
 /// The sheet that is being read.
 struct Current<'o> {
     sheet: Sheet,
     reader: Option<SheetReader<'o>>,
+    /// How its rows are brought into the reader's layout, if it is of another make.
+    translation: Option<Translation>,
     bad_zone: Option<(String, Option<String>)>,
     nearly: Option<(Kind, &'static str)>,
 }
@@ -79,7 +83,12 @@ impl<'o> Reading<'o> {
     /// Begins a file. `at_work` tells whether the sink is at work.
     pub(crate) fn new(options: &'o ReadOptions, sink: &'o mut dyn RowSink, at_work: &'o Flag<bool>) -> Reading<'o> {
         let sink = WatchedSink { sink, at_work };
-        Reading { options, sink, sheets: Vec::new(), current: None, cells: 0, text_bytes: 0 }
+        Reading { options, sink, sheets: Vec::new(), current: None, cells: 0, text_bytes: 0, survey: None }
+    }
+
+    /// The same; where there is a survey, rows go to it and nowhere else.
+    pub(crate) fn surveyed(self, survey: Option<&'o mut Survey>) -> Reading<'o> {
+        Reading { survey, ..self }
     }
 
     /// Begins the next sheet.
@@ -99,7 +108,10 @@ impl<'o> Reading<'o> {
             doubtful_times: 0,
             warnings: Default::default(),
         };
-        self.current = Some(Current { sheet, reader: None, bad_zone: None, nearly: None });
+        if let Some(survey) = &mut self.survey {
+            survey.begin(sheet.name.as_deref());
+        }
+        self.current = Some(Current { sheet, reader: None, translation: None, bad_zone: None, nearly: None });
         Ok(())
     }
 
@@ -119,6 +131,9 @@ impl<'o> Reading<'o> {
         if self.text_bytes > limits.max_text_bytes {
             return Err(ReadError::too_large("more text", "FANDOM_MAX_TEXT_BYTES", limits.max_text_bytes));
         }
+        if let Some(survey) = &mut self.survey {
+            return Ok(survey.row(row));
+        }
         let Some(reader) = &mut current.reader else {
             return Ok(self.look_for_header(row));
         };
@@ -127,7 +142,8 @@ impl<'o> Reading<'o> {
         let (column, reason) = if let Some((reason, column)) = &current.bad_zone {
             (column.clone(), reason.clone())
         } else {
-            match reader.read(row, &mut self.sink) {
+            let read = current.translation.as_mut().map_or(row, |translation| translation.translate(row));
+            match reader.read(read, &mut self.sink) {
                 Ok(doubtful) => {
                     sheet.accepted += 1;
                     sheet.doubtful_times += u64::from(doubtful);
@@ -158,8 +174,14 @@ impl<'o> Reading<'o> {
         let current = self.current.as_mut().expect("a format begins a sheet before its rows");
         match layout::examine(row) {
             Verdict::Header(layout) => current.recognise(*layout, row, self.options),
-            Verdict::Nearly(kind, column) => current.nearly = Some((kind, column)),
-            Verdict::Other => {}
+            other => {
+                if let Some((layout, translation)) = mapping::recognise(&self.options.mappings, row) {
+                    current.translation = Some(translation);
+                    current.recognise(layout, row, self.options);
+                } else if let Verdict::Nearly(kind, column) = other {
+                    current.nearly = Some((kind, column));
+                }
+            }
         }
         Flow::Continue
     }

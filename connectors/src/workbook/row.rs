@@ -21,7 +21,7 @@ pub(crate) enum Cell<'a> {
     Error(&'a str),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Slot {
     Blank,
     Text(u32, u32),
@@ -32,7 +32,7 @@ enum Slot {
 }
 
 /// The cells of one row by their column. Its memory is that of the widest row and the longest texts so far.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Row {
     number: u32,
     epoch: Epoch,
@@ -53,6 +53,12 @@ impl Row {
         self.slots.clear();
         self.text.clear();
         self.filled = 0;
+    }
+
+    /// Empties the row, to hold what another one holds.
+    pub(crate) fn begin_like(&mut self, other: &Row) {
+        self.epoch = other.epoch;
+        self.begin(other.number);
     }
 
     /// Gives the row another number.

@@ -53,6 +53,7 @@ pub fn options(zone: &str) -> ReadOptions {
         zone_name: zone.to_owned(),
         default_platform: "OF".to_owned(),
         limits: Limits::default(),
+        mappings: Default::default(),
     }
 }
 

@@ -4,6 +4,8 @@
 //!  reader ─▶ decode ─▶ release ─▶ changes ─▶ inputs at the worker's epoch
 //! ```
 
+use std::fmt::Display;
+
 use fandom_schemas::keys::parse_row_key;
 use fandom_schemas::manifest::Manifest;
 use fandom_schemas::rows::Kind;
@@ -11,6 +13,7 @@ use timely::dataflow::operators::vec::input::Handle;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::decode::Decoder;
+use super::plausible::{implausible, implausible_manifest};
 use super::reader::Record;
 use super::release::{Changes, Event, Outcome, Release};
 use super::storable;
@@ -127,7 +130,7 @@ impl Feed {
     pub fn take(&mut self, record: &Record<'_>, inputs: &mut Inputs) -> usize {
         let (partition, offset) = record.place();
         let Some(key) = record.key() else {
-            tracing::error!(partition, offset, "a record without a key was passed over");
+            refuse(&"it has no key of text", partition, offset);
             return 0;
         };
         let event = match (record.value(), parse_row_key(key)) {
@@ -136,21 +139,29 @@ impl Feed {
             (Some(json), parsed) => match (kind_of(json, record), parsed) {
                 (Some(kind), Some((file, version, ordinal))) => match self.decoder.decode(kind, json) {
                     Ok(row) => {
+                        if let Some(field) = implausible(&row.parsed) {
+                            refuse(&format_args!("its {field} is beyond what is believed"), partition, offset);
+                            return 0;
+                        }
                         let checksum = xxh3_64_with_seed(json, xxh3_64(key.as_bytes()));
                         Event::Row { file, version, ordinal, checksum, row }
                     }
                     Err(error) => {
-                        tracing::error!(partition, offset, %error, "a row that is not of its schema was passed over");
+                        refuse(&error, partition, offset);
                         return 0;
                     }
                 },
                 _ => match serde_json::from_slice::<Manifest>(json) {
                     Ok(mut manifest) => {
+                        if let Some(field) = implausible_manifest(&manifest) {
+                            refuse(&format_args!("its {field} is beyond what is believed"), partition, offset);
+                            return 0;
+                        }
                         storable::manifest(&mut manifest);
                         Event::Manifest(Box::new(manifest))
                     }
                     Err(error) => {
-                        tracing::error!(partition, offset, %error, "a record that is neither row nor manifest was passed over");
+                        refuse(&error, partition, offset);
                         return 0;
                     }
                 },
@@ -176,6 +187,12 @@ impl Feed {
         }
         (rows, outcome)
     }
+}
+
+/// Tells of a record that no connector of the suite wrote. A version that it belongs to never counts: the one before it stays.
+fn refuse(why: &dyn Display, partition: i32, offset: i64) {
+    metrics::counter!("fandom_dataflow_refused_records_total").increment(1);
+    tracing::error!(partition, offset, error = %why, "a record that is not of its schema was passed over");
 }
 
 /// The kind of a row: the first member of its JSON, as the suite writes it, else the header.

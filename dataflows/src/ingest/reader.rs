@@ -83,23 +83,32 @@ pub fn check_bindings(ends: &Ends, bindings: &BTreeMap<u32, i64>) -> Result<(), 
     Ok(())
 }
 
+/// How the log is fetched, unless the settings say otherwise.
+const DEFAULTS: [(&str, &str); 7] = [
+    ("fetch.wait.max.ms", "100"),
+    ("fetch.error.backoff.ms", "50"),
+    // A full queue is looked at again soon: at the default of a second it would stand empty before.
+    ("fetch.queue.backoff.ms", "5"),
+    ("queued.min.messages", "200000"),
+    ("queued.max.messages.kbytes", "16384"),
+    // Compressed, and by partition: what is fetched at once stands decompressed in memory.
+    ("fetch.message.max.bytes", "262144"),
+    ("check.crcs", "true"),
+];
+
 fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer<Quiet>, KafkaError> {
-    kafka
-        .client()
+    let mut config = kafka.client();
+    for (property, value) in DEFAULTS {
+        if config.get(property).is_none() {
+            config.set(property, value);
+        }
+    }
+    config
         .set("group.id", "fandom-dataflow")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "error")
-        .set("fetch.wait.max.ms", "100")
-        .set("fetch.error.backoff.ms", "50")
-        // A full queue is looked at again soon: at the default of a second it would stand empty before.
-        .set("fetch.queue.backoff.ms", "5")
-        .set("queued.min.messages", "200000")
-        .set("queued.max.messages.kbytes", "16384")
-        // Compressed, and by partition: what is fetched at once stands decompressed in memory.
-        .set("fetch.message.max.bytes", "262144")
-        .set("check.crcs", "true")
         .create_with_context(Quiet)
 }
 
@@ -129,12 +138,12 @@ struct Position {
     /// Where the partition ended when the job started.
     due: i64,
     reached: bool,
-    /// When the broker said that nothing follows, though `due` was not reached.
-    ended_early: Option<Instant>,
+    /// When the broker said that nothing follows, though `due` was not reached; and whether it knew the whole length then.
+    ended_early: Option<(Instant, bool)>,
 }
 
 /// A broker that has just started may take a partition for shorter than it is; compaction leaves out records at the end. If
-/// nothing comes for so long, and the broker knows the whole length, it is the latter.
+/// nothing comes for so long, the broker knows the whole length, and again nothing comes for so long, it is the latter.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// What came of a look at the log.
@@ -219,7 +228,7 @@ impl Reader {
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 if let Some(position) = self.partitions.get_mut(&partition.cast_unsigned()) {
                     position.reached |= position.next >= position.due;
-                    position.ended_early = (!position.reached).then(Instant::now);
+                    position.ended_early = (!position.reached).then(|| (Instant::now(), false));
                 }
                 Polled::Other
             }
@@ -239,14 +248,17 @@ impl Reader {
     /// Whether every partition has been read up to where it ended when the job started.
     pub fn reached(&mut self) -> bool {
         for (&partition, position) in &mut self.partitions {
-            if position.ended_early.is_some_and(|since| since.elapsed() >= SETTLED) {
-                position.ended_early = Some(Instant::now());
-                let known = self.consumer.fetch_watermarks(ROWS, partition.cast_signed(), PATIENCE);
-                if known.is_ok_and(|(_, end)| end >= position.due) {
-                    position.next = position.due;
-                    position.reached = true;
-                }
+            let Some((since, whole)) = position.ended_early.filter(|(since, _)| since.elapsed() >= SETTLED) else {
+                continue;
+            };
+            let known = self.consumer.fetch_watermarks(ROWS, partition.cast_signed(), PATIENCE);
+            let known_whole = known.is_ok_and(|(_, end)| end >= position.due);
+            if known_whole && whole {
+                tracing::info!(partition, offset = position.due, quiet = ?since.elapsed(), "a partition ends with what was compacted away");
+                position.next = position.due;
+                position.reached = true;
             }
+            position.ended_early = Some((Instant::now(), known_whole));
         }
         self.partitions.values().all(|position| position.reached)
     }

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use fandom_schemas::identity::{self, Id};
 use fandom_schemas::manifest::{FileState, Manifest};
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 
 use super::decode::{Decoded, NameUse, Parsed};
 use crate::facts::key::Key;
@@ -123,10 +123,15 @@ struct Live {
 #[derive(Default)]
 struct Keys(Vec<(u16, Vec<Key>)>);
 
+/// So far beyond the last row known, a row has no place kept for it and for all between: any number may stand on the log.
+const FAR: u64 = 65_536;
+
 #[derive(Default)]
 struct Pending {
     /// By ordinal; the second part is the record's share of the checksum.
     rows: Vec<Option<(Parsed, u64)>>,
+    /// Those whose ordinals are far beyond.
+    beyond: BTreeMap<u64, (Parsed, u64)>,
     count: u64,
     checksum: u64,
     names: HashMap<NameOf, NameUse<'static>>,
@@ -201,11 +206,15 @@ impl File {
 impl Pending {
     fn put(&mut self, ordinal: u64, checksum: u64, row: Decoded<'_>) {
         self.remove(ordinal);
-        let place = usize::try_from(ordinal).expect("an ordinal is a place in memory");
-        if place >= self.rows.len() {
-            self.rows.resize_with(place + 1, || None);
+        if ordinal > self.rows.len() as u64 + FAR {
+            self.beyond.insert(ordinal, (row.parsed, checksum));
+        } else {
+            let place = ordinal as usize;
+            if place >= self.rows.len() {
+                self.rows.resize_with(place + 1, || None);
+            }
+            self.rows[place] = Some((row.parsed, checksum));
         }
-        self.rows[place] = Some((row.parsed, checksum));
         self.count += 1;
         self.checksum = self.checksum.wrapping_add(checksum);
         for (of, name) in row.names {
@@ -218,10 +227,20 @@ impl Pending {
 
     fn remove(&mut self, ordinal: u64) {
         let place = usize::try_from(ordinal).ok().and_then(|place| self.rows.get_mut(place));
-        if let Some((_, checksum)) = place.and_then(Option::take) {
+        if let Some((_, checksum)) = place.and_then(Option::take).or_else(|| self.beyond.remove(&ordinal)) {
             self.count -= 1;
             self.checksum = self.checksum.wrapping_sub(checksum);
         }
+    }
+
+    /// The rows in the order of their ordinals.
+    fn in_order(mut self) -> impl Iterator<Item = Parsed> {
+        if !self.beyond.is_empty() {
+            let near = (0..).zip(self.rows).filter_map(|(ordinal, row)| Some((ordinal, row?)));
+            self.beyond.extend(near);
+            self.rows = self.beyond.into_values().map(Some).collect();
+        }
+        self.rows.into_iter().flatten().map(|(parsed, _)| parsed)
     }
 
     fn agrees(&self, manifest: &Manifest) -> bool {
@@ -231,7 +250,7 @@ impl Pending {
 
 impl Live {
     /// Makes the rows of a version count.
-    fn count(pending: Pending, manifest: &Manifest, changes: &mut Changes) -> Live {
+    fn count(mut pending: Pending, manifest: &Manifest, changes: &mut Changes) -> Live {
         let version = Arc::new(FileVersion {
             exported_at: manifest.exported_at,
             modified_at: manifest.modified_at,
@@ -251,7 +270,9 @@ impl Live {
         };
         let mut sheet_names = HashMap::new();
         let mut seen: HashMap<(u16, Key), u32> = HashMap::with_capacity(pending.rows.len());
-        for (parsed, _) in pending.rows.into_iter().flatten() {
+        let names = std::mem::take(&mut pending.names);
+        let mut period_rows = HashSet::new();
+        for parsed in pending.in_order() {
             let (sheet, key) = parsed.place();
             let times = seen.entry((sheet, key)).or_default();
             let key = key.occurrence(*times);
@@ -261,6 +282,16 @@ impl Live {
                 Parsed::Message(_, _, fact) => add(&mut live.messages, &mut changes.messages, key, holder, fact),
                 Parsed::Sale(_, _, fact) => add(&mut live.sales, &mut changes.sales, key, holder, *fact),
                 Parsed::Period(_, _, mut fact) => {
+                    // What was reported is shown by the row that reports it.
+                    if !period_rows.insert((sheet, fact.row)) {
+                        tracing::error!(
+                            file = live.version.id,
+                            sheet,
+                            row = fact.row,
+                            "a row that stands twice in a sheet counts once"
+                        );
+                        continue;
+                    }
                     fact.sheet = sheet_name(&mut sheet_names, manifest, live.version.id, sheet);
                     add(&mut live.periods, &mut changes.periods, key, holder, *fact);
                 }
@@ -270,7 +301,7 @@ impl Live {
                 }
             }
         }
-        for (of, name) in pending.names {
+        for (of, name) in names {
             let holder = Holder { file: Arc::clone(&live.version), sheet: 0 };
             add(&mut live.names, &mut changes.names, of.key(), holder, name.shown(of));
         }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use timely::dataflow::operators::probe::Handle as Probe;
 use timely::worker::Worker;
 
+use super::ticker::Ticker;
 use super::{DataflowError, Epoch, Shared, build};
 use crate::calendar::Calendar;
 use crate::ingest::feed::{Feed, Inputs};
@@ -28,8 +29,7 @@ pub(super) struct Job {
     probe: Probe<Epoch>,
     calendar: Calendar,
     today: Option<i32>,
-    /// The number of the next tick, and when it is due.
-    tick: (i64, Instant),
+    ticker: Ticker,
     /// What was fed since the epoch began.
     fed: Amount,
     /// Closed epochs that are not committed, and what was fed in each.
@@ -52,8 +52,6 @@ struct Amount {
 const EPOCH_ROWS: usize = 100_000;
 /// Records that are read before the dataflow is given a turn.
 const READ_AT_ONCE: usize = 2_048;
-/// From one tick to the next.
-const TICK: Duration = Duration::from_secs(1);
 /// Epochs under way at once.
 const EPOCHS_IN_FLIGHT: usize = 2;
 
@@ -80,7 +78,7 @@ impl Job {
             probe,
             calendar: Calendar::new(shared.settings.reporting_tz.clone()),
             today: None,
-            tick: (0, Instant::now()),
+            ticker: Ticker::new(),
             fed: Amount::default(),
             epochs_in_flight: VecDeque::new(),
             in_flight: Amount::default(),
@@ -136,6 +134,9 @@ impl Job {
                 Polled::Nothing => break,
             }
         }
+        if read > 0 {
+            self.shared.rows_came();
+        }
         Ok(read)
     }
 
@@ -159,14 +160,13 @@ impl Job {
         self.fed.rows += 1;
     }
 
-    /// Ticks come about once a second, so that what is computed anew as a whole is so at most once a second.
     fn tell_tick(&mut self) {
-        let (tick, due) = self.tick;
-        if Instant::now() >= due && !(self.hydrating && tick > 0) {
-            self.inputs.tick(tick);
-            self.tick = (tick + 1, Instant::now() + TICK);
-            self.fed.rows += 1;
+        if self.hydrating && !self.ticker.is_first() || !self.ticker.is_due(self.shared.quiet()) {
+            return;
         }
+        let tick = self.ticker.tick(self.inputs.epoch());
+        self.inputs.tick(tick);
+        self.fed.rows += 1;
     }
 
     fn epoch_is_due(&mut self, idle_tick: Duration) -> bool {
@@ -209,6 +209,7 @@ impl Job {
                 break;
             }
             self.epochs_in_flight.pop_front();
+            self.ticker.committed(epoch);
             self.in_flight.rows -= amount.rows;
             self.in_flight.bytes -= amount.bytes;
             self.tell_in_flight();

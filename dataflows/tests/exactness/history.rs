@@ -11,6 +11,7 @@ use std::fmt;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use fandom_dataflows::settings::{AsOf, DataflowSettings};
 use fandom_schemas::manifest::{FileState, Manifest, Sheet as SheetRead, SheetReject};
@@ -269,6 +270,23 @@ impl History {
         let today = Event::Today(self.today(place));
         steps.push(Step { number: 0, event: today, ends_epoch: true, ticks: true, turns: 0 });
         History { steps, ..self.clone() }
+    }
+
+    /// The same, and then so many midnights, the first so many days after the instant around which most happens.
+    pub fn then_midnights(mut self, after: i32, count: usize) -> History {
+        let zone = TimeZone::get(self.setup.zone).expect("a zone");
+        let first =
+            Timestamp::from_second(self.setup.around[0]).expect("an instant").to_zoned(zone).date() + after.days();
+        let last = self.steps.last().map_or(0, |step| step.number);
+        let midnights = first.series(1.day()).take(count).zip(last + 1..);
+        self.steps.extend(midnights.map(|(day, number)| Step {
+            number,
+            event: Event::Today(day),
+            ends_epoch: true,
+            ticks: true,
+            turns: 0,
+        }));
+        self
     }
 
     /// The same, with a tick at the end of every epoch.

@@ -20,7 +20,7 @@ mod run;
 use proptest::prelude::*;
 
 use compare::{clusters, differences, unlike};
-use history::{History, LARGE, SMALL, Step, histories};
+use history::{History, LARGE, SMALL, Setup, Step, histories};
 use oracle::Given;
 use run::{Snapshot, run};
 
@@ -64,6 +64,17 @@ proptest! {
     #[test]
     fn two_workers_compute_the_same(history in histories(SMALL)) {
         check(&history, 2);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    /// Days leave those over which moves are told, and fans change their class of recency.
+    #[test]
+    fn so_it_is_after_every_midnight(history in histories(SMALL), after in 20..30i32) {
+        let setup = Setup { as_of_data: false, ..history.setup.clone() };
+        check(&History { setup, ..history }.then_midnights(after, 12), 1);
     }
 }
 

@@ -10,6 +10,7 @@ use csv_core::ReadFieldResult;
 use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::super::layout::{self, Verdict};
+use super::super::mapping::{self, Profiles};
 use super::super::meter::{Meter, Metered};
 use super::super::reading::{Flow, Reading};
 use super::super::row::{Cell, Row};
@@ -28,13 +29,14 @@ const SEPARATORS: [u8; 3] = *b",;\t";
 pub(super) fn read<'o>(
     file: &File,
     limits: &Limits,
+    mappings: &Profiles,
     meter: &Meter,
     mut reading: Reading<'o>,
 ) -> Result<Reading<'o>, ReadError> {
     let encoding = encoding_of(file)?;
     let mut sample = Vec::new();
     decoded(file, encoding)?.take(SAMPLE_BYTES).read_to_end(&mut sample)?;
-    let (separator, first_lines) = separator_of(whole_characters(&sample));
+    let (separator, first_lines) = separator_of(whole_characters(&sample), mappings);
     let mut input = BufReader::with_capacity(64 << 10, Metered::plain(LineEnds::new(decoded(file, encoding)?), meter));
     for _ in 0..first_lines {
         input.skip_until(b'\n')?;
@@ -111,7 +113,7 @@ impl<R: BufRead> Records<R> {
 }
 
 /// The separator of a sample, and how many lines say so (`sep=;`) and are no rows of data.
-fn separator_of(sample: &str) -> (u8, u64) {
+fn separator_of(sample: &str, mappings: &Profiles) -> (u8, u64) {
     if let Some(rest) = sample.strip_prefix("sep=")
         && let [separator, b'\r' | b'\n', ..] = rest.as_bytes()
     {
@@ -121,23 +123,30 @@ fn separator_of(sample: &str) -> (u8, u64) {
         let mut row = Row::new(Epoch::Y1900);
         let mut records = Records::new(sample.as_bytes(), *separator);
         let mut known = 0;
+        let mut widths = Vec::with_capacity(SAMPLE_RECORDS);
         for _ in 0..SAMPLE_RECORDS {
             row.begin(1);
+            let mut fields = 0;
             let more = records.read(|column, field| {
+                fields = column + 1;
                 row.set(u32::try_from(column).unwrap_or(u32::MAX), Cell::Text(&String::from_utf8_lossy(field)));
                 Ok(())
             });
             if !more.unwrap_or(false) {
                 break;
             }
+            widths.push(fields);
             known = known.max(match layout::examine(&row) {
-                Verdict::Header(_) => 2,
+                Verdict::Header(_) => 3,
+                _ if mapping::recognise(mappings, &row).is_some() => 2,
                 Verdict::Nearly(..) => 1,
                 Verdict::Other => 0,
             });
         }
         let common = sample.bytes().filter(|byte| byte == separator).count();
-        (known, common)
+        // Of decimal commas a table has many, but seldom as many in each of its rows.
+        let even = widths.first().is_some_and(|first| *first > 1 && widths.iter().all(|width| width == first));
+        (known, even, common)
     };
     // Of equals the last would win: the comma is the commonest, so it stands last.
     let separator = SEPARATORS.into_iter().rev().max_by_key(headers);

@@ -2,15 +2,13 @@
 
 mod written;
 
+use fandom_schemas::bounds::YEARS;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
 use super::super::row::Cell;
 use super::{Fault, is_missing};
 use written::{clock, day_and_time_of, leading_date};
-
-/// The first and last year that is believed; a day outside of them is a mistake, not a day.
-const YEARS: std::ops::RangeInclusive<i16> = 2000..=2199;
 
 /// From which day a workbook counts its dates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,9 @@
 //! Worked hours in minutes (`8h 12min`, `8.2`, `8:12`) and reply times in seconds (`1h 5m 30s`).
 
+use fandom_schemas::bounds::MOST_SECONDS;
+
 use super::super::row::Cell;
 use super::{Fault, is_missing};
-
-/// The longest duration that is believed, in seconds: ten years.
-const MOST_SECONDS: i64 = 10 * 366 * 86_400;
 
 /// Worked time in minutes, to the nearest: `8h 12min`, `0min`, hours as a decimal number (`8.2`), hours and minutes (`8:12`), a
 /// native time.

@@ -1,11 +1,9 @@
 //! Money: `$1,290.00`, `1290`, `(12.50)`, `-12.50`, in exact cents.
 
+use fandom_schemas::bounds::MOST as MOST_CENTS;
+
 use super::super::row::Cell;
 use super::{Fault, is_missing};
-
-/// The greatest amount that is believed, in cents: a billion dollars. Figures are sums in 64 bits, which hold ninety million such
-/// amounts: more rows than a creator or chatter ever has.
-const MOST_CENTS: i64 = 100_000_000_000;
 
 /// What becomes of a part of a cent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

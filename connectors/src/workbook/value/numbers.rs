@@ -1,12 +1,14 @@
 //! Counts, percentages and plain numbers.
 
+use fandom_schemas::bounds::MOST;
+
 use super::super::row::Cell;
 use super::{Fault, is_missing};
 
 /// A count: a whole number that is not negative.
 pub(crate) fn count(cell: Cell<'_>) -> Result<i64, Fault> {
     match cell {
-        Cell::Number(number) if (0.0..=1e15).contains(&number) && number.fract() == 0.0 => Ok(number as i64),
+        Cell::Number(number) if (0.0..=MOST as f64).contains(&number) && number.fract() == 0.0 => Ok(number as i64),
         Cell::Text(text) if is_missing(text) => Err(Fault::Missing),
         Cell::Text(text) => {
             let plain = ungrouped(text.trim()).ok_or(Fault::Unreadable)?;
@@ -14,7 +16,7 @@ pub(crate) fn count(cell: Cell<'_>) -> Result<i64, Fault> {
                 .parse::<u64>()
                 .ok()
                 .and_then(|n| i64::try_from(n).ok())
-                .filter(|n| *n <= 1_000_000_000_000_000)
+                .filter(|n| *n <= MOST)
                 .ok_or(Fault::Unreadable)
         }
         Cell::Blank => Err(Fault::Missing),

@@ -229,9 +229,7 @@ impl Fans {
 
     /// Looks up the moves of all fans again; tells what changed.
     fn look_again(&mut self, output: &mut Vec<(Move, isize)>) {
-        if self.recencies.is_empty() {
-            self.recencies = (0..RECENCIES).map(recency).collect();
-        }
+        self.know_recencies();
         let mut now: HashMap<Move, isize> = HashMap::new();
         for days in self.fans.values() {
             self.moves_of(days, |one| *now.entry(one).or_default() += 1);
@@ -239,6 +237,47 @@ impl Fans {
         output.extend(now.iter().map(|(one, fans)| (*one, *fans)));
         output.extend(self.moves.drain().map(|(one, fans)| (one, -fans)));
         self.moves = now;
+    }
+}
+
+impl Fans {
+    /// Goes on from one as-of day to the next: looks up the moves of those fans again whose class of recency changes with it, and of
+    /// those with rows beyond the day. Of all others only the moves of the day that is no longer told of change.
+    fn next_day(&mut self, as_of: i32, updates: Vec<(Told, DaySums)>, output: &mut Vec<(Move, isize)>) {
+        self.know_recencies();
+        let touched: Vec<FanKey> =
+            self.fans.iter().filter(|(_, days)| self.changes_overnight(days, as_of)).map(|(fan, _)| *fan).collect();
+        self.change(&touched, updates, output);
+        let gone = as_of + 1 - DAYS;
+        output.extend(self.moves.extract_if(|one, _| one.day <= gone).map(|(one, fans)| (one, -fans)));
+    }
+
+    fn changes_overnight(&self, days: &[Day], as_of: i32) -> bool {
+        let Some(last) = days.last() else { return false };
+        last.day > as_of || self.recency(as_of - last.day) != self.recency(as_of + 1 - last.day)
+    }
+
+    /// Takes in updates that touch the moves of these fans alone.
+    fn change(&mut self, touched: &[FanKey], updates: Vec<(Told, DaySums)>, output: &mut Vec<(Move, isize)>) {
+        let first = output.len();
+        let mut tell = |fans: &Fans, diff: isize| {
+            for days in touched.iter().filter_map(|fan| fans.fans.get(fan)) {
+                fans.moves_of(days, |one| output.push((one, diff)));
+            }
+        };
+        tell(self, -1);
+        updates.into_iter().for_each(|(told, diff)| self.update(told, diff));
+        tell(self, 1);
+        for (one, diff) in &output[first..] {
+            *self.moves.entry(*one).or_default() += *diff;
+        }
+        self.moves.retain(|_, fans| *fans != 0);
+    }
+
+    fn know_recencies(&mut self) {
+        if self.recencies.is_empty() {
+            self.recencies = (0..RECENCIES).map(recency).collect();
+        }
     }
 }
 
@@ -284,28 +323,38 @@ impl Output<u8, Told, DaySums, Fans> for Moves {
     }
 
     fn change(&mut self, _: &u8, fans: &mut Fans, updates: Vec<(Told, DaySums)>, output: &mut Vec<(Move, isize)>) {
-        if updates.iter().any(|(told, _)| matches!(told, Told::Given(_))) {
-            updates.into_iter().for_each(|(told, diff)| fans.update(told, diff));
-            return fans.look_again(output);
-        }
-        let fan_of = |told: &Told| match told {
-            Told::Day(fan, _) => Some(*fan),
-            Told::Given(_) => None,
-        };
-        let mut touched: Vec<FanKey> = updates.iter().filter_map(|(told, _)| fan_of(told)).collect();
-        touched.sort_unstable();
-        touched.dedup();
-        let mut tell = |fans: &Fans, diff: isize| {
-            for days in touched.iter().filter_map(|fan| fans.fans.get(fan)) {
-                fans.moves_of(days, |one| output.push((one, diff)));
+        let (given, of_fans): (Vec<_>, Vec<_>) =
+            updates.into_iter().partition(|(told, _)| matches!(told, Told::Given(_)));
+        let new_centroids = given.iter().any(|(told, _)| matches!(told, Told::Given(Given::By(_))));
+        let as_of = |fans: &Fans| fans.as_of.last_key_value().map(|(day, _)| *day);
+        let before = as_of(fans);
+        let next = before.map(|day| day + 1);
+        if given.is_empty() || !new_centroids && next.is_some() && next == as_of_after(&given) {
+            let mut touched: Vec<FanKey> = of_fans
+                .iter()
+                .filter_map(|(told, _)| match told {
+                    Told::Day(fan, _) => Some(*fan),
+                    Told::Given(_) => None,
+                })
+                .collect();
+            touched.sort_unstable();
+            touched.dedup();
+            fans.change(&touched, of_fans, output);
+            if let Some(before) = before.filter(|_| !given.is_empty()) {
+                fans.next_day(before, given, output);
             }
-        };
-        tell(fans, -1);
-        updates.into_iter().for_each(|(told, diff)| fans.update(told, diff));
-        tell(fans, 1);
-        for (one, diff) in output {
-            *fans.moves.entry(*one).or_default() += *diff;
+        } else {
+            given.into_iter().chain(of_fans).for_each(|(told, diff)| fans.update(told, diff));
+            fans.look_again(output);
         }
-        fans.moves.retain(|_, fans| *fans != 0);
     }
+}
+
+/// The as-of day that updates put in the place of another.
+fn as_of_after(given: &[(Told, DaySums)]) -> Option<i32> {
+    let days = given.iter().filter(|(_, diff)| diff.seen > 0).filter_map(|(told, _)| match told {
+        Told::Given(Given::AsOf(day)) => Some(*day),
+        _ => None,
+    });
+    days.max()
 }

@@ -94,7 +94,8 @@ fn steps(rows: Range<usize>) -> impl Strategy<Value = DrawnStep> {
     let event = prop_oneof![
         12 => version,
         2 => file().prop_map(DrawnEvent::Gone),
-        1 => (-2..3i8).prop_map(DrawnEvent::Today),
+        // Also when the first days leave those over which moves are told.
+        3 => prop_oneof![2 => -2..3i8, 1 => 28..32i8].prop_map(DrawnEvent::Today),
     ];
     (event, any::<bool>(), proptest::bool::weighted(0.7), 0..3u8)
         .prop_map(|(event, ends_epoch, ticks, turns)| DrawnStep { event, ends_epoch, ticks, turns })

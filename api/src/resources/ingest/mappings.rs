@@ -1,0 +1,168 @@
+//! `/ingest/mappings`: how sheets of other makes are read. See [`fandom_schemas::mappings`] for what a mapping says.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use fandom_schemas::mappings::{self as stored, Mapping, Stored, UPLOADS};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::requests;
+use super::uploads::{entry, fresh, of_path};
+use crate::database::Database;
+use crate::parameters::Parameters;
+use crate::problem::{Kind, ParameterError, Problem};
+use crate::server::App;
+
+/// Several mappings, as they are exported and imported.
+#[derive(Debug, Deserialize)]
+struct Several {
+    mappings: Vec<Mapping>,
+}
+
+/// Which file to look into: an upload, or any file of a source by its id.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Look {
+    upload: Option<String>,
+    file: Option<String>,
+    mapping: Option<Mapping>,
+}
+
+/// All of them, by name.
+pub async fn list(State(database): State<Database>, parameters: Parameters) -> Result<Response, Problem> {
+    parameters.finish()?;
+    let Stored { mappings, unreadable } = all(&database).await?;
+    Ok(fresh(Json(json!({ "mappings": mappings, "unreadable": unreadable }))))
+}
+
+/// All of them, as a file that can be imported.
+pub async fn export(State(database): State<Database>, parameters: Parameters) -> Result<Response, Problem> {
+    parameters.finish()?;
+    let mut response = fresh(Json(json!({ "mappings": all(&database).await?.mappings })));
+    let name = HeaderValue::from_static("attachment; filename=\"mappings.json\"");
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+/// Saves several, all or none, each in place of one of the same name.
+pub async fn import(
+    State(database): State<Database>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let Several { mappings } = from_json(body)?;
+    keep(&database, &mappings).await?;
+    Ok(Json(json!({ "saved": mappings.len() })).into_response())
+}
+
+/// One of them.
+pub async fn one(
+    State(database): State<Database>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let name = of_path(name)?;
+    let found = all(&database).await?.mappings.into_iter().find(|mapping| mapping.name == name);
+    Ok(fresh(Json(found.ok_or_else(none)?)))
+}
+
+/// Saves one under the name in the path. The files that it concerns are read again.
+pub async fn save(
+    State(database): State<Database>,
+    name: Result<Path<String>, PathRejection>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let name = of_path(name)?;
+    let mut json: Value = from_json(body)?;
+    if let Some(mapping) = json.as_object_mut() {
+        mapping.insert("name".to_owned(), name.into());
+    }
+    let mapping: Mapping = serde_json::from_value(json).map_err(|error| unreadable(&error))?;
+    keep(&database, std::slice::from_ref(&mapping)).await?;
+    Ok(Json(mapping).into_response())
+}
+
+/// Removes one. The files that were read by it are read again.
+pub async fn remove(
+    State(database): State<Database>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let name = of_path(name)?;
+    let mut connection = database.connection().await?;
+    let change = connection.change().await?;
+    let removed = change.run(stored::remove(change.transaction(), &name)).await?;
+    change.commit().await?;
+    if removed { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(none()) }
+}
+
+/// Which mapping would suit a file.
+pub async fn suggest(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Result<Response, Problem> {
+    let look: Look = from_json(body)?;
+    let (source, file) = file_of(&app, &look).await?;
+    Ok(fresh(Json(requests::ask(&app, &source, "suggest", &file, None).await?)))
+}
+
+/// What a mapping would make of the first rows of a file.
+pub async fn preview(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Result<Response, Problem> {
+    let look: Look = from_json(body)?;
+    let mapping = look.mapping.as_ref().ok_or_else(|| wrong(vec!["mapping: give the one to preview".to_owned()]))?;
+    check(mapping)?;
+    let (source, file) = file_of(&app, &look).await?;
+    let mapping = serde_json::to_value(mapping).map_err(|_| Problem::internal())?;
+    Ok(fresh(Json(requests::ask(&app, &source, "preview", &file, Some(&mapping)).await?)))
+}
+
+async fn file_of(app: &App, look: &Look) -> Result<(String, String), Problem> {
+    match (&look.upload, &look.file) {
+        (Some(upload), None) => Ok((UPLOADS.to_owned(), entry(&app.database, upload).await?.file)),
+        (None, Some(file)) => match file.split_once(':') {
+            Some((source, _)) => Ok((source.to_owned(), file.clone())),
+            None => Err(wrong(vec!["file: give the id of a file, such as inbox:a.csv".to_owned()])),
+        },
+        _ => Err(wrong(vec!["upload: give the id of an upload, or the id of a file as `file`".to_owned()])),
+    }
+}
+
+async fn all(database: &Database) -> Result<Stored, Problem> {
+    let mut connection = database.connection().await?;
+    let change = connection.change().await?;
+    change.run(stored::all(change.transaction())).await
+}
+
+async fn keep(database: &Database, mappings: &[Mapping]) -> Result<(), Problem> {
+    mappings.iter().try_for_each(check)?;
+    let mut connection = database.connection().await?;
+    let change = connection.change().await?;
+    change.run(stored::save(change.transaction(), mappings)).await?;
+    change.commit().await
+}
+
+fn check(mapping: &Mapping) -> Result<(), Problem> {
+    let problems = mapping.problems();
+    if problems.is_empty() { Ok(()) } else { Err(wrong(problems)) }
+}
+
+/// Problems as `member: what is wrong`.
+fn wrong(problems: Vec<String>) -> Problem {
+    let error = |problem: String| match problem.split_once(": ") {
+        Some((member, message)) => ParameterError { parameter: member.to_owned(), message: message.to_owned() },
+        None => ParameterError { parameter: "body".to_owned(), message: problem },
+    };
+    Problem::parameters(problems.into_iter().map(error).collect())
+}
+
+fn from_json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
+    let body = body.map_err(|_| Problem::new(Kind::TooLarge, "the body is too large, or ended early"))?;
+    serde_json::from_slice(&body).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_json::Error) -> Problem {
+    wrong(vec![format!("body: {error}; docs/mapping.md shows a whole mapping")])
+}
+
+fn none() -> Problem {
+    Problem::new(Kind::NotFound, "there is no mapping of that name")
+}
