@@ -4,8 +4,6 @@
 //! A route that is not in [`ROUTES`] is refused, whoever asks. To add a route is to add a line; a permission is a line of
 //! `permissions!`.
 
-use std::fmt::Write;
-
 /// What an account or a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -66,6 +64,7 @@ macro_rules! permissions {
             }
 
             /// What it lets do.
+            #[cfg(test)]
             pub fn what(self) -> &'static str {
                 match self { $(Permission::$name => $what,)* }
             }
@@ -197,7 +196,7 @@ pub enum Rule {
 pub fn rule(method: &str, path: &str) -> Rule {
     let method = if method == "HEAD" { "GET" } else { method };
     let mut others: Vec<&str> = Vec::new();
-    for (allowed, route, access) in ROUTES.iter().filter(|(_, route, _)| *route == path) {
+    for (allowed, _, access) in ROUTES.iter().filter(|(_, route, _)| *route == path) {
         if *allowed == method {
             return Rule::Asks(*access);
         }
@@ -210,7 +209,10 @@ pub fn rule(method: &str, path: &str) -> Rule {
 }
 
 /// `docs/permissions.md`.
-pub fn document() -> String {
+#[cfg(test)]
+fn document() -> String {
+    use std::fmt::Write;
+
     let mut text = String::from(
         "# Permissions\n\nPrinted from `api/src/permissions.rs`: `UPDATE_DOCS=1 cargo test --release -p fandom-api \
          permissions` writes it anew.\n\nManagers, chatters and creators see only rows of the creators and chatters that \

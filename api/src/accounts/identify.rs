@@ -23,10 +23,14 @@ pub const COOKIES: [&str; 2] = ["__Host-fandom", "fandom"];
 /// What every key begins with.
 pub const KEY_PREFIX: &str = "fandom_";
 
-/// Who was found just now, by the hash of their credentials.
+/// When somebody was found, by the hash of their credentials.
+type ByHash = HashMap<Vec<u8>, (Instant, Arc<Reader>)>;
+
+/// Who was found just now.
 #[derive(Default)]
 pub struct Known {
-    readers: Mutex<(u64, HashMap<Vec<u8>, (Instant, Arc<Reader>)>)>,
+    /// How often all was forgotten, and who is known since then.
+    readers: Mutex<(u64, ByHash)>,
 }
 
 impl Known {

@@ -1,5 +1,6 @@
 //! The API over a real PostgreSQL: every resource against the same question in SQL, and what happens when things go wrong.
 
+mod accounts;
 mod cluster;
 mod conditional;
 mod fixture;
@@ -11,7 +12,10 @@ mod outage;
 mod overview;
 mod page;
 mod paging;
+mod people;
 mod performance;
+mod permissions;
 mod problems;
+mod protection;
 mod reconciliation;
 mod service;
