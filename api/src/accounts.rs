@@ -6,11 +6,12 @@
 //! - `sessions`: signing in and out, and renewing.
 //! - `throttle`: sign-ins are slowed per account and address.
 //! - `identify`: who asks, from the credentials of a request.
-//! - `users`, `keys`: what administrators do.
+//! - `users`, `keys`: what administrators do; `mail`: messages that carry a secret.
 //! - `routes`: all of it over HTTP.
 
 pub mod identify;
 pub mod keys;
+pub mod mail;
 pub mod passwords;
 pub mod routes;
 pub mod sessions;
@@ -35,6 +36,8 @@ pub struct Accounts {
     pub signing: Arc<tokens::Signing>,
     /// Who was found behind credentials just now.
     pub known: Arc<identify::Known>,
+    /// How messages are sent; none without a server for them.
+    pub mail: Option<Arc<mail::Mail>>,
     /// SHA-256 of the key that this process was started with.
     pub start_key: Option<Vec<u8>>,
 }
@@ -49,6 +52,7 @@ impl Accounts {
             store: store::Store::new(postgres, settings.timeout)?,
             signing: Arc::default(),
             known: Arc::default(),
+            mail: settings.mail.clone().map(Arc::new),
             start_key: settings.key.as_deref().map(tokens::digest),
         })
     }

@@ -163,6 +163,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/v1/ingest/mappings/{name}", Needs(FilesWrite)),
     ("POST", "/api/v1/auth/login", Public),
     ("POST", "/api/v1/auth/refresh", Public),
+    ("POST", "/api/v1/auth/forgotten", Public),
     ("POST", "/api/v1/auth/reset", Public),
     ("GET", "/api/v1/auth/me", Needs(LiveRead)),
     ("POST", "/api/v1/auth/logout", Needs(AccountOwn)),

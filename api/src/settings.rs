@@ -8,6 +8,8 @@ use fandom_services::env::Env;
 use fandom_services::sealing::KeyRing;
 use jiff::tz::TimeZone;
 
+use crate::accounts::mail::Mail;
+
 /// How the API answers.
 ///
 /// - `FANDOM_PORT`: the port, on loopback; 0 takes a free one (8080).
@@ -59,6 +61,8 @@ pub struct ApiSettings {
     pub origins: Vec<String>,
     /// Addresses of proxies that are believed.
     pub proxies: Vec<IpAddr>,
+    /// How messages are sent.
+    pub(crate) mail: Option<Mail>,
 }
 
 impl ApiSettings {
@@ -112,6 +116,7 @@ impl ApiSettings {
             proxies: env.checked("FANDOM_API_PROXIES", Vec::new(), "addresses such as 10.0.0.1", |text| {
                 text.split(',').map(|address| address.trim().parse().ok()).collect()
             }),
+            mail: Mail::from_env(env),
         }
     }
 }

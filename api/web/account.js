@@ -65,6 +65,15 @@ $("sign-in-form").addEventListener("submit", async (event) => {
   }
 });
 
+$("forgot").addEventListener("click", async () => {
+  if (!$("email").reportValidity()) return;
+  try {
+    say((await send("forgotten", { email: $("email").value })).detail);
+  } catch (error) {
+    say(error.message);
+  }
+});
+
 $("password-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   say("");

@@ -168,6 +168,13 @@ pub const SETTINGS: &[Setting] = &[
         "none",
         "addresses of proxies that are believed when they say for whom they ask, separated by commas",
     ),
+    setting("FANDOM_API_URL", "http://127.0.0.1:8080", "address of the page, as links in messages name it"),
+    setting(
+        "FANDOM_SMTP_URL",
+        "none",
+        "mail server for invitations and forgotten passwords: smtps://user:password@host, smtp://host?tls=required, or smtp://host on this machine",
+    ),
+    setting("FANDOM_SMTP_FROM", "none", "sender's address of these messages"),
     setting(
         "FANDOM_ARCHIVE_KEY",
         "made, with up",

@@ -31,6 +31,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/auth/login", post(login))
         .route("/auth/refresh", post(refresh))
+        .route("/auth/forgotten", post(forgotten))
         .route("/auth/reset", post(confirm))
         .route("/auth/me", get(me))
         .route("/auth/logout", post(logout))
@@ -90,6 +91,17 @@ struct Refresh {
 
 async fn refresh(State(accounts): State<Accounts>, asker: Asker, Body(asked): Body<Refresh>) -> Answer {
     Ok(private(StatusCode::OK, json!(accounts.renew(&asked.refresh_token, &asker).await?)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Forgotten {
+    email: String,
+}
+
+async fn forgotten(State(accounts): State<Accounts>, asker: Asker, Body(asked): Body<Forgotten>) -> Answer {
+    accounts.forgotten(asked.email.trim(), &asker).await?;
+    Ok(private(StatusCode::ACCEPTED, json!({ "detail": "if there is such an account, a message is on its way" })))
 }
 
 #[derive(Deserialize)]
@@ -207,8 +219,14 @@ async fn invite(
     Body(asked): Body<Invitation>,
 ) -> Answer {
     let (id, secret) = accounts.invite(&asked, &reader.name, &asker).await?;
-    // The administrator passes it on: with it the owner of the account chooses the password.
-    let body = json!({ "id": id, "token": secret });
+    let body = match accounts.mail.clone() {
+        Some(mail) => {
+            mail.send(asked.email.trim().to_owned(), true, secret);
+            json!({ "id": id, "sent": true })
+        }
+        // The administrator passes it on: with it the owner of the account chooses the password.
+        None => json!({ "id": id, "sent": false, "token": secret }),
+    };
     Ok(private(StatusCode::CREATED, body))
 }
 

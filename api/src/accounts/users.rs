@@ -150,6 +150,25 @@ impl Accounts {
         Ok(secret)
     }
 
+    /// Sends a way to a new password, if there is such an account and a server for messages. Whoever asked is told nothing of that.
+    ///
+    /// # Errors
+    /// 429 when it is asked too often; when Postgres does not answer.
+    pub async fn forgotten(&self, email: &str, asker: &Asker) -> Result<(), Problem> {
+        let mut connection = self.store.connection().await?;
+        let who = super::throttle::who(&format!("forgotten:{email}"), &asker.address.to_string());
+        super::throttle::attempt(&connection, &who).await?;
+        let find = "select id, email from app.users where lower(email) = lower($1) and disabled_at is null";
+        let found = connection.query_opt(find, &[&email]).await.map_err(|error| refused(&error))?;
+        let (Some(row), Some(mail)) = (found, self.mail.clone()) else { return Ok(()) };
+        let (id, email): (String, String) = (row.get(0), row.get(1));
+        let secret = self.password_secret(&connection, &id, "30 minutes").await?;
+        let entry = Entry { actor: "somebody", action: "password.forgotten", target: &id, detail: json!({}) };
+        audit::record(&mut connection, asker, entry).await?;
+        mail.send(email, false, secret);
+        Ok(())
+    }
+
     /// Sets the password that a secret that was passed on lets be chosen, and ends all sessions.
     ///
     /// # Errors

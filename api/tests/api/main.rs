@@ -8,6 +8,7 @@ mod health;
 mod ingest;
 mod lists;
 mod live;
+mod mail;
 mod outage;
 mod overview;
 mod page;
