@@ -197,7 +197,7 @@ pub enum Rule {
 pub fn rule(method: &str, path: &str) -> Rule {
     let method = if method == "HEAD" { "GET" } else { method };
     let mut others: Vec<&str> = Vec::new();
-    for (allowed, route, access) in ROUTES.iter().filter(|(_, route, _)| *route == path) {
+    for (allowed, _, access) in ROUTES.iter().filter(|(_, route, _)| *route == path) {
         if *allowed == method {
             return Rule::Asks(*access);
         }

@@ -23,10 +23,13 @@ pub const COOKIES: [&str; 2] = ["__Host-fandom", "fandom"];
 /// What every key begins with.
 pub const KEY_PREFIX: &str = "fandom_";
 
+/// When somebody was found, and who it was.
+type ByHash = HashMap<Vec<u8>, (Instant, Arc<Reader>)>;
+
 /// Who was found just now, by the hash of their credentials.
 #[derive(Default)]
 pub struct Known {
-    readers: Mutex<(u64, HashMap<Vec<u8>, (Instant, Arc<Reader>)>)>,
+    readers: Mutex<(u64, ByHash)>,
 }
 
 impl Known {
