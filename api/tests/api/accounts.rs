@@ -163,6 +163,11 @@ async fn the_trail_shows_whatever_was_done_to_it() {
     let shown = read(service.http.get(service.url("/api/v1/audit")).send().await.expect("an answer")).await.items();
     assert_eq!(shown[0]["action"], "session.begun");
     assert_eq!(shown[0]["actor"], email);
+    let asked = service.http.post(service.url("/api/v1/ingest/sync")).send().await.expect("an answer");
+    assert!(asked.status().is_success(), "{asked:?}");
+    let shown = read(service.http.get(service.url("/api/v1/audit")).send().await.expect("an answer")).await.items();
+    assert_eq!((&shown[0]["action"], &shown[0]["target"]), (&json!("POST by the API"), &json!("/api/v1/ingest/sync")));
+    let (entries, hash) = administration.verify_audit().await.expect("a whole trail");
     for change in ["update app.audit set actor = 'x'", "delete from app.audit", "truncate app.audit"] {
         assert!(service.sql.batch_execute(change).await.is_err(), "{change}");
     }
