@@ -37,6 +37,12 @@ async fn a_refresh_token_that_comes_back_ends_its_session() {
     let noted = service.select("select to_jsonb(count(*)) from app.audit where action = 'session.reused'").await;
     assert_eq!(noted, 1);
     assert_eq!(renew(&service, "made up").await.status, 401);
+
+    let idle = tokens(&service, &email).await;
+    service.run("update app.sessions set last_used_at = now() - interval '8 days'").await;
+    assert_eq!(renew(&service, text(&idle, "refresh_token")).await.status, 401, "a session that nobody used has ended");
+    let access = format!("Bearer {}", text(&idle, "access_token"));
+    assert_eq!(people::get(&service, "/auth/me", &access).await.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
