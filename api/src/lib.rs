@@ -25,7 +25,7 @@ mod database;
 mod listing;
 mod names;
 mod parameters;
-mod permissions;
+pub mod permissions;
 mod problem;
 mod protection;
 mod ranges;

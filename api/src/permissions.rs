@@ -4,6 +4,8 @@
 //! A route that is not in [`ROUTES`] is refused, whoever asks. To add a route is to add a line; a permission is a line of
 //! `permissions!`.
 
+use std::fmt::Write;
+
 /// What an account or a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -64,7 +66,6 @@ macro_rules! permissions {
             }
 
             /// What it lets do.
-            #[cfg(test)]
             pub fn what(self) -> &'static str {
                 match self { $(Permission::$name => $what,)* }
             }
@@ -210,10 +211,7 @@ pub fn rule(method: &str, path: &str) -> Rule {
 }
 
 /// `docs/permissions.md`.
-#[cfg(test)]
-fn document() -> String {
-    use std::fmt::Write;
-
+pub fn document() -> String {
     let mut text = String::from(
         "# Permissions\n\nPrinted from `api/src/permissions.rs`: `UPDATE_DOCS=1 cargo test --release -p fandom-api \
          permissions` writes it anew.\n\nManagers, chatters and creators see only rows of the creators and chatters that \

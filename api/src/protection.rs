@@ -22,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 
 use crate::accounts::identify::Credentials;
+use crate::audit::{self, Entry};
 use crate::permissions::{Access, Rule, rule};
 use crate::problem::{Kind, Problem};
 use crate::reader::Reader;
@@ -106,7 +107,12 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
         (Ok(()), None) => next.run(request).await,
         (Ok(()), Some(reader)) => {
             request.extensions_mut().insert(reader.clone());
-            let mut response = reader.run(next.run(request)).await;
+            let changed =
+                (!is_safe(request.method())).then(|| (request.method().clone(), request.uri().path().to_owned()));
+            let mut response = reader.clone().run(next.run(request)).await;
+            if let Some((method, path)) = changed.filter(|_| response.status().is_success()) {
+                noted(app, &reader, &asker, &method, &path).await;
+            }
             let vary = HeaderValue::from_static("Authorization, Cookie");
             response.headers_mut().append(header::VARY, vary);
             if is_stream(response.headers()) { ending(response) } else { response }
@@ -117,7 +123,7 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
 
 /// Whether the reader may, and really meant to.
 fn check(access: Access, reader: Option<&Reader>, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-    let changes = !matches!(*method, Method::GET | Method::HEAD);
+    let changes = !is_safe(method);
     let from_elsewhere = headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
     let Access::Needs(permission) = access else {
         // Nobody is signed in to somebody else's account by a page elsewhere.
@@ -139,6 +145,26 @@ fn check(access: Access, reader: Option<&Reader>, method: &Method, headers: &Hea
     }
     tracing::info!(reader = reader.name, permission = permission.name(), "a request was refused");
     Err(Problem::new(Kind::Forbidden, format!("this needs the permission {}", permission.name())))
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Notes a change in the audit trail. What accounts do they note by themselves, with what it was.
+async fn noted(app: &App, reader: &Reader, asker: &Asker, method: &Method, path: &str) {
+    if ["auth", "users", "keys"].iter().any(|own| path.starts_with(&format!("/api/v1/{own}"))) {
+        return;
+    }
+    let action = format!("{method} by the API");
+    let entry = Entry { actor: &reader.name, action: &action, target: path, detail: serde_json::json!({}) };
+    let kept = match app.accounts.store.connection().await {
+        Ok(mut connection) => audit::record(&mut connection, asker, entry).await,
+        Err(problem) => Err(problem),
+    };
+    if kept.is_err() {
+        tracing::error!(reader = reader.name, %method, path, "a change was made that could not be noted in the audit trail");
+    }
 }
 
 fn with_rate(mut response: Response, rate: Option<&Rate>) -> Response {

@@ -23,13 +23,12 @@ pub const COOKIES: [&str; 2] = ["__Host-fandom", "fandom"];
 /// What every key begins with.
 pub const KEY_PREFIX: &str = "fandom_";
 
-/// When somebody was found, by the hash of their credentials.
+/// When somebody was found, and who it was.
 type ByHash = HashMap<Vec<u8>, (Instant, Arc<Reader>)>;
 
-/// Who was found just now.
+/// Who was found just now, by the hash of their credentials.
 #[derive(Default)]
 pub struct Known {
-    /// How often all was forgotten, and who is known since then.
     readers: Mutex<(u64, ByHash)>,
 }
 

@@ -1,7 +1,8 @@
 //! Messages that carry a secret: an invitation, or a way to a new password.
 
 use fandom_services::env::Env;
-use lettre::message::Mailbox;
+use lettre::message::header::ContentTransferEncoding;
+use lettre::message::{Body, Mailbox};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 /// How messages are sent.
@@ -54,6 +55,8 @@ impl Mail {
             };
             // Behind a number sign, so that no server and no log on the way sees it.
             let body = format!("{why}\n\n{}/#password={secret}\n", self.page);
+            // As it is, so that the link stays whole in programs that show a message without decoding it.
+            let body = Body::new_with_encoding(body, ContentTransferEncoding::SevenBit).unwrap_or_else(Body::new);
             let Ok(to) = to.parse::<Mailbox>() else { return };
             let message = Message::builder().from(self.from.clone()).to(to).subject(subject).body(body);
             let sent = match message {

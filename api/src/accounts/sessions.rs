@@ -107,14 +107,17 @@ impl Accounts {
         let mut connection = self.store.connection().await?;
         let hash = tokens::digest(refresh);
         // One statement decides who used it first.
-        let take = "with used as (
+        let take = format!(
+            "with used as (
                 update app.refresh_tokens set used_at = now() where hash = $1 and used_at is null returning session_id
             )
             select s.id, s.user_id, u.email, (select count(*) from used) > 0 as first,
                    coalesce(extract(epoch from now() - t.used_at), 0)::float8 as since
             from app.refresh_tokens t join app.sessions s on s.id = t.session_id join app.users u on u.id = s.user_id
-            where t.hash = $1 and s.ended_at is null and s.expires_at > now() and u.disabled_at is null";
-        let found = connection.query_opt(take, &[&hash]).await.map_err(|error| refused(&error))?;
+            where t.hash = $1 and s.ended_at is null and s.expires_at > now() and s.last_used_at > now() - {IDLE}
+                and u.disabled_at is null"
+        );
+        let found = connection.query_opt(&take, &[&hash]).await.map_err(|error| refused(&error))?;
         let ended = || Problem::new(Kind::Unauthenticated, "the session has ended; sign in again");
         let row = found.ok_or_else(ended)?;
         let (session, user): (String, String) = (row.get("id"), row.get("user_id"));

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::cluster::Cluster;
-use crate::people::{PASSWORD, administer, ask, sign_in};
+use crate::people::{PASSWORD, administration, post, read, sign_in};
 use crate::service::Service;
 
 /// Speaks SMTP on a connection, as a server that takes everything; passes on what it was given.
@@ -68,19 +68,18 @@ async fn who_is_invited_or_forgot_chooses_a_password_by_mail() {
         line.expect("a link to the page").trim().to_owned()
     };
     let choose = async |token: &str, password: &str| {
-        ask(&service, "POST", "/api/v1/auth/reset", &[], Some(&json!({ "token": token, "password": password })))
-            .await
-            .status
+        post(&service, "/auth/reset", &json!({ "token": token, "password": password })).await.status
     };
-    let invited =
-        administer(&service, "POST", "/api/v1/users", json!({ "email": "ana@example.com", "role": "analyst" })).await;
+    let invite = service.http.post(service.url("/api/v1/users")).header("content-type", "application/json");
+    let invite = invite.body(json!({ "email": "ana@example.com", "role": "analyst" }).to_string());
+    let invited = read(invite.send().await.expect("an answer")).await;
     assert_eq!((invited.status, invited.json().get("token")), (201, None), "the administrator does not see it");
     assert_eq!(sign_in(&service, "ana@example.com", "").await.status, 401, "no password is none");
     assert_eq!(choose(&secret().await, PASSWORD).await, 204);
     assert_eq!(sign_in(&service, "ana@example.com", PASSWORD).await.status, 200);
 
     let forgotten = async |email: &str| -> (u16, Value) {
-        let answer = ask(&service, "POST", "/api/v1/auth/forgotten", &[], Some(&json!({ "email": email }))).await;
+        let answer = post(&service, "/auth/forgotten", &json!({ "email": email })).await;
         (answer.status, answer.json())
     };
     let unknown = forgotten("nobody@example.com").await;
@@ -94,4 +93,5 @@ async fn who_is_invited_or_forgot_chooses_a_password_by_mail() {
     assert_eq!(sign_in(&service, "ana@example.com", "an entirely new one").await.status, 200);
     let kept = service.select("select to_jsonb(count(*)) from app.password_tokens").await;
     assert_eq!(kept, 0);
+    administration(&service).verify_audit().await.expect("all of it is in the trail, which is whole");
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::Cluster;
 
 /// The key that the API is started with.
-pub const KEY: &str = "a-key-of-the-tests-that-opens-nothing-else";
+const KEY: &str = "a-key-of-the-tests-that-opens-nothing-else";
 
 /// A running API.
 pub struct Service {
