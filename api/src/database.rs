@@ -15,6 +15,7 @@ use tokio_postgres::{IsolationLevel, Row, Transaction};
 use crate::cursor::{self, KeyValue};
 use crate::listing::Listing;
 use crate::problem::{Kind, Problem};
+use crate::reader::{Reader, Scope};
 use crate::server::ApiError;
 use crate::values::Record;
 
@@ -94,7 +95,10 @@ impl Connection {
         let transaction = begun.map_err(|error| refused(&error))?;
         let progress = transaction.query_typed_one("select epoch from views.progress", &[]).await;
         let epoch = progress.and_then(|row| row.try_get(0)).map_err(|error| refused(&error))?;
-        Ok(Snapshot { transaction, epoch })
+        // Without a reader nothing but what is open to all is read.
+        let nobody = Scope::Own { creators: Vec::new(), chatters: Vec::new() };
+        let scope = Reader::current().map_or(nobody, |reader| reader.scope.clone());
+        Ok(Snapshot { transaction, scope, epoch })
     }
 }
 
@@ -146,6 +150,8 @@ impl<'c> Change<'c> {
 /// Everything as of one commit of the dataflow.
 pub struct Snapshot<'c> {
     transaction: Transaction<'c>,
+    /// Whose rows are read.
+    scope: Scope,
     /// The commit's epoch.
     pub epoch: i64,
 }
@@ -167,7 +173,8 @@ impl Snapshot<'_> {
     /// # Errors
     /// When Postgres does not answer, or refuses.
     pub async fn query(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Problem> {
-        self.transaction.query_typed(sql, binds).await.map_err(|error| refused(&error))
+        let sql = self.scope.of(sql)?;
+        self.transaction.query_typed(&sql, binds).await.map_err(|error| refused(&error))
     }
 
     /// Reads a page.
@@ -223,7 +230,10 @@ pub async fn answer<R: Record>(
 
 /// An entity tag of this text.
 pub fn tag(text: &str) -> HeaderValue {
-    HeaderValue::try_from(format!("\"{text}\"")).expect("tags are made of digits and dashes")
+    // Answers to who sees only own rows are others than those to who sees all.
+    let whose =
+        Reader::current().and_then(|reader| reader.fingerprint()).map_or_else(String::new, |own| format!("-{own}"));
+    HeaderValue::try_from(format!("\"{text}{whose}\"")).expect("tags are made of digits and dashes")
 }
 
 /// The answer 304, when one of the tags in `If-None-Match` is this one.
@@ -243,7 +253,7 @@ pub fn tagged(tag: HeaderValue, answer: impl IntoResponse) -> Response {
 }
 
 /// What a failed statement means to whoever asked. The cause is logged here, once.
-fn refused(error: &tokio_postgres::Error) -> Problem {
+pub fn refused(error: &tokio_postgres::Error) -> Problem {
     let told = cause(error);
     match error.code() {
         Some(code) if *code == SqlState::QUERY_CANCELED => {

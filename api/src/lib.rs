@@ -12,16 +12,24 @@
 //! - `database`, `values`: reads in one snapshot, together with the epoch that they belong to.
 //! - `commits`: learns of each commit of the dataflow.
 //! - `problem`: every error as RFC 9457 problem details.
+//! - `protection`, `permissions`, `reader`: who may ask what, and which rows they see. `accounts`, `audit`: who they are, what they did.
+//! - `command`: the same from a command line.
 //! - `web`: the page, whose files are part of the program.
 
+mod accounts;
+mod audit;
+pub mod command;
 mod commits;
 mod cursor;
 mod database;
 mod listing;
 mod names;
 mod parameters;
+pub mod permissions;
 mod problem;
+mod protection;
 mod ranges;
+mod reader;
 mod request;
 mod resources;
 mod server;

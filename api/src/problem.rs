@@ -37,6 +37,20 @@ pub enum Kind {
     TimedOut,
     /// A defect.
     Internal,
+    /// Nobody is signed in.
+    Unauthenticated,
+    /// Whoever is signed in may not.
+    Forbidden,
+    /// A page elsewhere asked with somebody's cookie.
+    Forged,
+    /// Too much was asked.
+    TooManyRequests,
+    /// The body took too long.
+    TooSlow,
+    /// The body is of a type that is not read.
+    UnsupportedType,
+    /// The body cannot be used.
+    InvalidBody,
 }
 
 impl Kind {
@@ -59,6 +73,15 @@ impl Kind {
             Kind::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
             Kind::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timed-out", "It took too long"),
             Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+            Kind::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in"),
+            Kind::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not permitted"),
+            Kind::Forged => (StatusCode::FORBIDDEN, "forged", "Asked by a page elsewhere"),
+            Kind::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
+            Kind::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "The body took too long"),
+            Kind::UnsupportedType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-type", "A type that is not read")
+            }
+            Kind::InvalidBody => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "A body that cannot be used"),
         }
     }
 }
@@ -79,12 +102,13 @@ pub struct Problem {
     detail: String,
     errors: Vec<ParameterError>,
     more: Map<String, Value>,
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A problem, with what happened this time.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
-        Problem { kind, detail: detail.into(), errors: Vec::new(), more: Map::new() }
+        Problem { kind, detail: detail.into(), errors: Vec::new(), more: Map::new(), retry_after: None }
     }
 
     /// Parameters that cannot be used.
@@ -103,6 +127,20 @@ impl Problem {
     pub fn with(mut self, more: Map<String, Value>) -> Problem {
         self.more = more;
         self
+    }
+
+    /// With the seconds after which it may be asked again.
+    pub fn retry_after(self, seconds: u64) -> Problem {
+        Problem { retry_after: Some(seconds), ..self }
+    }
+
+    /// What it says, with what is wrong with each parameter.
+    pub fn told(&self) -> String {
+        if self.errors.is_empty() {
+            return self.detail.clone();
+        }
+        let each: Vec<String> = self.errors.iter().map(|e| format!("{} {}", e.parameter, e.message)).collect();
+        each.join("; ")
     }
 
     /// The status.
@@ -128,7 +166,12 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"fandom\""));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         response

@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use crate::problem::{Kind, Problem};
+use crate::protection::client::RequestId;
 use crate::resources::ingest;
 use crate::server::App;
 use crate::settings::ApiSettings;
@@ -37,19 +38,22 @@ pub fn describe_metrics() {
 }
 
 /// The outermost layer.
-pub async fn outermost(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn outermost(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id(request.headers());
+    request.extensions_mut().insert(RequestId(id.clone()));
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", |matched| matched.as_str()).to_owned();
     let span = tracing::info_span!("request", request_id = %id, route);
     let mut response = guarded(&app.settings, request, next).instrument(span).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        let allow = response.headers_mut().remove(header::ALLOW);
+        let given = std::mem::take(response.headers_mut());
         response = problem.render(&path, &id);
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
+        for (name, value) in given.iter().filter(|(name, _)| **name != header::CONTENT_LENGTH) {
+            if !response.headers().contains_key(name) || name == header::VARY {
+                response.headers_mut().append(name, value.clone());
+            }
         }
     }
     for (name, value) in SAFE {
@@ -181,7 +185,10 @@ mod tests {
         let postgres = PostgresSettings::parse("host=/nowhere user=nobody").expect("a connection string");
         let database = Database::new(&postgres, 1, settings.timeout).expect("a pool");
         let commits = Commits::new(CancellationToken::new(), 1);
-        let app = App { database, commits, progress: Default::default(), settings: Arc::new(settings) };
+        let accounts = crate::accounts::Accounts::new(&postgres, &settings).expect("a pool");
+        let limits = Arc::new(crate::protection::limits::Limits::new(0, 1));
+        let progress = Default::default();
+        let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
         let router = Router::new()
             .route(
                 "/panics",

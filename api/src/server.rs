@@ -11,8 +11,10 @@ use fandom_services::postgres::PostgresSettings;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::{self, Accounts};
 use crate::commits::Commits;
 use crate::database::Database;
+use crate::protection::{self, Limits};
 use crate::resources::ingest::{self, Progress};
 use crate::{request, resources, settings::ApiSettings, web};
 
@@ -43,6 +45,14 @@ pub(crate) struct App {
     pub commits: Commits,
     pub progress: Progress,
     pub settings: Arc<ApiSettings>,
+    pub accounts: Accounts,
+    pub limits: Limits,
+}
+
+impl FromRef<App> for Accounts {
+    fn from_ref(app: &App) -> Accounts {
+        app.accounts.clone()
+    }
 }
 
 impl FromRef<App> for Database {
@@ -80,7 +90,10 @@ impl Server {
         let closing = CancellationToken::new();
         let database = Database::new(&postgres, settings.pool, settings.timeout)?;
         let commits = Commits::new(closing.clone(), settings.live_streams);
-        let app = App { database, commits, progress: Progress::default(), settings: Arc::new(settings) };
+        let accounts = Accounts::new(&postgres, &settings)?;
+        let limits = Arc::new(protection::limits::Limits::new(settings.rate, settings.at_once));
+        let progress = Progress::default();
+        let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
         request::describe_metrics();
         Ok(Server { listener, address, router: router(app.clone()), app, postgres, closing })
     }
@@ -100,13 +113,14 @@ impl Server {
         let beside = tokio::spawn(ingest::beside(app.clone(), postgres.clone()));
         let following = tokio::spawn(app.commits.clone().follow(postgres));
         let _end_streams = closing.clone().drop_guard();
-        let serving = axum::serve(listener, router).with_graceful_shutdown({
-            let (stop, closing) = (stop.clone(), closing.clone());
-            async move {
-                stop.cancelled().await;
-                closing.cancel();
-            }
-        });
+        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown({
+                let (stop, closing) = (stop.clone(), closing.clone());
+                async move {
+                    stop.cancelled().await;
+                    closing.cancel();
+                }
+            });
         let overdue = async {
             stop.cancelled().await;
             tokio::time::sleep(LAST_REQUESTS).await;
@@ -124,6 +138,7 @@ impl Server {
         }
         beside.abort();
         app.database.close();
+        app.accounts.store.close();
         ended
     }
 }
@@ -138,10 +153,11 @@ pub async fn run(settings: ApiSettings, postgres: PostgresSettings, stop: Cancel
 
 fn router(app: App) -> Router {
     Router::new()
-        .nest("/api/v1", resources::routes())
+        .nest("/api/v1", resources::routes().merge(accounts::routes::routes()))
         .merge(web::routes())
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), protection::guard))
         .layer(middleware::from_fn_with_state(app.clone(), request::outermost))
         .with_state(app)
 }

@@ -1,11 +1,14 @@
 //! What can be set.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use fandom_services::env::Env;
 use fandom_services::sealing::KeyRing;
 use jiff::tz::TimeZone;
+
+use crate::accounts::mail::Mail;
 
 /// How the API answers.
 ///
@@ -20,6 +23,12 @@ use jiff::tz::TimeZone;
 /// - `FANDOM_API_HOSTS`: further host names by which it may be asked, separated by commas. Loopback names always may;
 ///   any other is refused, so that no web page elsewhere can read the figures by pointing a name of its own here.
 /// - `FANDOM_ARCHIVE_KEY`: the keys of the message archive, see [`KeyRing`]; without it no single messages are shown.
+/// - `FANDOM_API_KEY`: a key that is accepted as an administrator's without an account, of at least 32 characters, for whatever
+///   starts this process (none).
+/// - `FANDOM_API_RATE`: requests a second by one account, key or address, 0 for any number (200). Five times as many may come at once.
+/// - `FANDOM_API_AT_ONCE`: requests under way at once; one more is turned away (512).
+/// - `FANDOM_API_ORIGINS`: origins of pages elsewhere that may read answers, such as `https://board.example`, separated by commas.
+/// - `FANDOM_API_PROXIES`: addresses of proxies that are believed when they say for whom they ask, separated by commas.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// The port on loopback; 0 takes a free one.
@@ -42,6 +51,18 @@ pub struct ApiSettings {
     pub hosts: Vec<String>,
     /// The keys that message texts are read with.
     pub archive_keys: Option<KeyRing>,
+    /// A key of whatever starts this process.
+    pub key: Option<String>,
+    /// Requests a second by one asker; 0 for any number.
+    pub rate: u32,
+    /// Requests under way at once.
+    pub at_once: usize,
+    /// Origins of pages elsewhere that may read answers.
+    pub origins: Vec<String>,
+    /// Addresses of proxies that are believed.
+    pub proxies: Vec<IpAddr>,
+    /// How messages are sent.
+    pub(crate) mail: Option<Mail>,
 }
 
 impl ApiSettings {
@@ -80,8 +101,34 @@ impl ApiSettings {
                 .filter(|host| !host.is_empty())
                 .collect(),
             archive_keys: KeyRing::from_env(env),
+            key: start_key(env),
+            rate: env.parsed("FANDOM_API_RATE", 200, "a number of requests a second"),
+            at_once: env.checked("FANDOM_API_AT_ONCE", 512, "a number from 1 to 100000", |text| {
+                text.parse().ok().filter(|count| (1..=100_000).contains(count))
+            }),
+            origins: env.checked("FANDOM_API_ORIGINS", Vec::new(), "origins such as https://board.example", |text| {
+                let origin = |text: &str| {
+                    let text = text.trim();
+                    (text.contains("://") && !text.ends_with('/')).then(|| text.to_owned())
+                };
+                text.split(',').map(origin).collect()
+            }),
+            proxies: env.checked("FANDOM_API_PROXIES", Vec::new(), "addresses such as 10.0.0.1", |text| {
+                text.split(',').map(|address| address.trim().parse().ok()).collect()
+            }),
+            mail: Mail::from_env(env),
         }
     }
+}
+
+/// The key of whatever starts this process. What is wrong with it is told without repeating it.
+fn start_key(env: &mut Env) -> Option<String> {
+    let key = env.text("FANDOM_API_KEY")?;
+    if key.len() < 32 || !key.bytes().all(|b| b.is_ascii_graphic()) {
+        env.problem("FANDOM_API_KEY", "is not a key of at least 32 characters without spaces");
+        return None;
+    }
+    Some(key)
 }
 
 #[cfg(test)]

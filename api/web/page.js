@@ -1,6 +1,7 @@
 // The page: a day's chatters and totals, reported figures that differ, and the files. It loads them once, and again whenever the
 // live stream tells that they have changed. Everything is set as text, so no name can become markup.
 
+import { signedOut, whoAmI } from "./account.js";
 import * as show from "./format.js";
 import { renderFiles } from "./files.js";
 import { renderReconciliation } from "./reconciliation.js";
@@ -46,6 +47,7 @@ const state = {
 async function ask(path, parameters = {}) {
   const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
   const response = await fetch(`${API}${path}${query.size ? `?${query}` : ""}`, { signal: AbortSignal.timeout(15000) });
+  if (response.status === 401) signedOut();
   const body = await response.json();
   if (!response.ok && path !== "/ready") throw new Error(body.detail ?? response.statusText);
   return body;
@@ -112,13 +114,16 @@ const LOADS = {
   files: loadFiles,
   ready: loadReady,
 };
+/** What a part asks for that not everybody may. */
+const NEEDS = { files: "files.read" };
+let may = [];
 const due = new Set();
 let working = false;
 let last = 0;
 
 /** Loads these parts soon: together, and at most a few times a second however much is committed. */
 function refresh(...parts) {
-  parts.forEach((part) => due.add(part));
+  parts.filter((part) => !NEEDS[part] || may.includes(NEEDS[part])).forEach((part) => due.add(part));
   if (!working) void work();
 }
 
@@ -376,7 +381,11 @@ function sortBy(sort) {
   renderRows(false);
 }
 
-function begin() {
+async function begin() {
+  const me = await whoAmI().catch(() => null);
+  if (!me) return;
+  may = me.permissions;
+  $("files").closest("section").hidden = !may.includes(NEEDS.files);
   for (const column of COLUMNS) {
     const header = document.createElement("th");
     const button = document.createElement("button");
@@ -416,4 +425,4 @@ function begin() {
   document.addEventListener("visibilitychange", visible(["ready", "files", "figures"]));
 }
 
-begin();
+void begin();

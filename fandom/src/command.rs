@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use fandom_services::env::{Env, Problems};
 
+use crate::administration::{self, AuditCommand, KeyCommand, UserCommand};
 use crate::drive_sim::{self, DriveSimArgs};
 use crate::mapping::{self, MappingArgs};
 use crate::sample::{self, SampleArgs};
@@ -42,6 +43,15 @@ enum Command {
         /// The file
         path: PathBuf,
     },
+    /// Make accounts and set passwords
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make keys for programs
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Check the audit trail
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Write sample workbooks
     Sample(SampleArgs),
     /// Suggest, preview, save and list how sheets of other makes are read
@@ -119,6 +129,9 @@ pub fn run() -> ExitCode {
         Command::ReadWorkbook { path } => return fandom_connectors::isolation::run_child(&path),
         Command::Migrate => parts::migrate(Env::of_process()),
         Command::Topics => parts::topics(Env::of_process()),
+        Command::User(command) => administration::user(command, Env::of_process()),
+        Command::Key(command) => administration::key(command, Env::of_process()),
+        Command::Audit(command) => administration::audit(command, Env::of_process()),
         Command::Sample(args) => write_sample(&args),
         Command::Mapping(args) => mapping::run(args, Env::of_process()),
         Command::DriveSim(args) => drive_sim::run(&args, Env::of_process()),

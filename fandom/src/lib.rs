@@ -9,6 +9,7 @@
 //! - [`sample`]: sample workbooks.
 //! - [`drive_sim`]: a folder as Google Drive, without Google.
 
+pub mod administration;
 pub mod command;
 pub mod drive_sim;
 pub mod local;

@@ -152,6 +152,30 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_API_LIVE_STREAMS", "256", "most live streams at once"),
     setting("FANDOM_API_HOSTS", "none", "further host names by which the API may be asked, separated by commas"),
     setting(
+        "FANDOM_API_KEY",
+        "none, with up a new one at each start",
+        "key with which whatever starts the API may ask everything, at least 32 characters",
+    ),
+    setting(
+        "FANDOM_API_RATE",
+        "200",
+        "requests a second by one account, key or address, of which five times as many may come at once; 0 for any number",
+    ),
+    setting("FANDOM_API_AT_ONCE", "512", "requests under way at once; one more is turned away"),
+    setting("FANDOM_API_ORIGINS", "none", "origins of pages elsewhere that may read answers, separated by commas"),
+    setting(
+        "FANDOM_API_PROXIES",
+        "none",
+        "addresses of proxies that are believed when they say for whom they ask, separated by commas",
+    ),
+    setting("FANDOM_API_URL", "http://127.0.0.1:8080", "address of the page, as links in messages name it"),
+    setting(
+        "FANDOM_SMTP_URL",
+        "none",
+        "mail server for invitations and forgotten passwords: smtps://user:password@host, smtp://host?tls=required, or smtp://host on this machine",
+    ),
+    setting("FANDOM_SMTP_FROM", "none", "sender's address of these messages"),
+    setting(
         "FANDOM_ARCHIVE_KEY",
         "made, with up",
         "key of the message archive: 32 random bytes in base64; several separated by commas, the newest first",

@@ -180,10 +180,14 @@ impl Up {
             let (_, key) = KeyRing::of_file(&data.join("archive.key"))?;
             environment.push((ARCHIVE_KEY.to_owned(), key));
         }
+        let key = settings.api.key.clone().unwrap_or_else(fandom_api::command::new_key);
         let parts = [("api", 2000), ("connect", 1200), ("dataflow", 1500), ("archive", 1000)];
         for (place, (name, patience)) in (0u16..).zip(parts) {
             let patience = Duration::from_millis(patience);
             let mut environment = environment.clone();
+            if name == "api" {
+                environment.push(("FANDOM_API_KEY".to_owned(), key.clone()));
+            }
             if settings.metrics.port != 0 {
                 let port = settings.metrics.port.saturating_add(place);
                 environment.push(("FANDOM_METRICS_PORT".to_owned(), port.to_string()));
@@ -194,8 +198,12 @@ impl Up {
 
         let api = format!("http://127.0.0.1:{}", self.plan.port);
         let inbox = self.plan.inbox.clone();
-        Connection { api: api.clone(), database_url, kafka: kafka.bootstrap_servers, inbox: inbox.clone() }
+        Connection { api: api.clone(), key, database_url, kafka: kafka.bootstrap_servers, inbox: inbox.clone() }
             .write(&data)?;
+        let administration = fandom_api::command::Administration::new(postgres.clone())?;
+        if let Some(admin) = administration.first_admin("admin@fandom.localhost").await? {
+            say("sign in", format!("as {} with {} (told once)", admin.email, admin.password));
+        }
         say("inbox", format!("drop spreadsheets into {}", inbox.display()));
         say("stop", "with Ctrl-C".into());
         say("ready", format!("{api}/ after {:.1} s", begun.elapsed().as_secs_f64()));

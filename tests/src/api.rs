@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Url;
 use serde_json::Value;
 
-use crate::suite::{Part, Suite};
+use crate::suite::{KEY, Part, Suite};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -13,6 +13,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Api {
     http: reqwest::Client,
     base: Url,
+}
+
+/// What asks the API of a suite: it brings the key.
+///
+/// # Panics
+/// When the system refuses.
+pub fn client() -> reqwest::Client {
+    let bearer = format!("Bearer {KEY}").parse().expect("a header");
+    let headers = std::iter::once((reqwest::header::AUTHORIZATION, bearer)).collect();
+    reqwest::Client::builder().default_headers(headers).build().expect("a client")
 }
 
 /// An answer.
@@ -45,7 +55,7 @@ impl Api {
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         let base = Url::parse(&format!("http://{address}/api/v1/")).expect("an address makes a URL");
-        Api { http: reqwest::Client::new(), base }
+        Api { http: client(), base }
     }
 
     /// Asks for a path below `/api/v1/` with parameters, which are escaped.

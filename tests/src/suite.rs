@@ -57,6 +57,9 @@ pub struct Suite {
     _alone: MutexGuard<'static, ()>,
 }
 
+/// The key with which the tests ask the API.
+pub const KEY: &str = "a-key-of-the-tests-that-opens-nothing-else";
+
 /// Two cores carry one suite at a time.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
@@ -90,6 +93,8 @@ impl Suite {
             .env("KAFKA_BOOTSTRAP_SERVERS", &self.kafka.bootstrap_servers)
             .env("DATABASE_URL", &self.postgres.database_url)
             .env("FANDOM_INBOX", &self.inbox)
+            .env("FANDOM_API_KEY", KEY)
+            .env("FANDOM_API_RATE", "0")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command

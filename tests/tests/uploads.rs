@@ -45,7 +45,7 @@ impl Stage {
         suite.run(Part::Dataflow);
         suite.run(Part::Connect);
         let api = Api::start(&mut suite).await;
-        Stage { suite, api, http: reqwest::Client::builder().timeout(PATIENCE).build().expect("a client") }
+        Stage { suite, api, http: fandom_tests::api::client() }
     }
 
     /// Starts the API anew, with fail points.

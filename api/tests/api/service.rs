@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 
+/// The key that the API is started with.
+const KEY: &str = "a-key-of-the-tests-that-opens-nothing-else";
+
 /// A running API.
 pub struct Service {
     pub address: SocketAddr,
@@ -56,7 +59,12 @@ impl Service {
 
     /// Over this database.
     pub async fn over(postgres: PostgresSettings, settings: &[(&str, &str)]) -> Service {
-        let defaults = [("FANDOM_PORT", "0"), ("FANDOM_REPORTING_TZ", "Europe/Belgrade")];
+        let defaults = [
+            ("FANDOM_PORT", "0"),
+            ("FANDOM_REPORTING_TZ", "Europe/Belgrade"),
+            ("FANDOM_API_KEY", KEY),
+            ("FANDOM_API_RATE", "0"),
+        ];
         let pairs = settings.iter().chain(&defaults).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut env = Env::from_pairs(pairs.collect());
         let settings = ApiSettings::from_env(&mut env);
@@ -66,7 +74,10 @@ impl Service {
         let address = server.address();
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.serve(stop.clone()));
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+        let bearer = format!("Bearer {KEY}").parse().expect("a header");
+        let headers = std::iter::once((reqwest::header::AUTHORIZATION, bearer)).collect();
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).default_headers(headers);
+        let http = http.build().expect("a client");
         Service { address, sql, postgres, http, stop, serving }
     }
 

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-/// What `connection.json` holds. It has the database's password, so only its owner reads it.
+/// What `connection.json` holds. It has a key and the database's password, so only its owner reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
     /// Address of the API and the page, without a slash at its end.
     pub api: String,
+    /// A key of the API that holds while it runs, for programs on this machine; it may do everything.
+    pub key: String,
     /// Connection string of the database.
     pub database_url: String,
     /// Brokers, `host:port` separated by commas.
@@ -79,6 +81,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let connection = Connection {
             api: "http://127.0.0.1:8080".into(),
+            key: "fandom_secret".into(),
             database_url: "postgresql://fandom:secret@127.0.0.1:15432/fandom".into(),
             kafka: "127.0.0.1:19092".into(),
             inbox: "/data/inbox".into(),

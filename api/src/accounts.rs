@@ -1,0 +1,59 @@
+//! Accounts, their sessions, tokens and keys.
+//!
+//! - `store`: the connections that may write.
+//! - `passwords`: argon2id, and bcrypt hashes of an earlier system.
+//! - `tokens`: secrets, what is kept of them, and signed access tokens.
+//! - `sessions`: signing in and out, and renewing.
+//! - `throttle`: sign-ins are slowed per account and address.
+//! - `identify`: who asks, from the credentials of a request.
+//! - `users`, `keys`: what administrators do; `mail`: messages that carry a secret.
+//! - `routes`: all of it over HTTP.
+
+pub mod identify;
+pub mod keys;
+pub mod mail;
+pub mod passwords;
+pub mod routes;
+pub mod sessions;
+pub mod store;
+pub mod throttle;
+pub mod tokens;
+pub mod users;
+
+use std::sync::Arc;
+
+use fandom_services::postgres::PostgresSettings;
+
+use crate::server::ApiError;
+use crate::settings::ApiSettings;
+
+/// Everything that knows accounts.
+#[derive(Clone)]
+pub struct Accounts {
+    /// Connections that may write.
+    pub store: store::Store,
+    /// What access tokens are signed with.
+    pub signing: Arc<tokens::Signing>,
+    /// Who was found behind credentials just now.
+    pub known: Arc<identify::Known>,
+    /// How messages are sent; none without a server for them.
+    pub mail: Option<Arc<mail::Mail>>,
+    /// SHA-256 of the key that this process was started with.
+    pub start_key: Option<Vec<u8>>,
+}
+
+impl Accounts {
+    /// Accounts over this database. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the pool of connections is refused.
+    pub fn new(postgres: &PostgresSettings, settings: &ApiSettings) -> Result<Accounts, ApiError> {
+        Ok(Accounts {
+            store: store::Store::new(postgres, settings.timeout)?,
+            signing: Arc::default(),
+            known: Arc::default(),
+            mail: settings.mail.clone().map(Arc::new),
+            start_key: settings.key.as_deref().map(tokens::digest),
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! Keys of programs: shown once, kept as a hash, for some permissions, for some time.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::identify::KEY_PREFIX;
+use super::users::{ids, wrong};
+use super::{Accounts, tokens};
+use crate::audit::{self, Entry};
+use crate::database::refused;
+use crate::permissions::{Permission, Role};
+use crate::problem::{Kind, Problem};
+use crate::protection::client::Asker;
+
+/// A key that is made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// What it is for.
+    pub name: String,
+    /// The role; a program's is `service`.
+    #[serde(default = "service")]
+    pub role: String,
+    /// Permissions, of those of the role; none: all of them.
+    pub scopes: Option<Vec<String>>,
+    /// Ids of creators whose rows are seen.
+    #[serde(default)]
+    pub creators: Vec<String>,
+    /// The same of chatters.
+    #[serde(default)]
+    pub chatters: Vec<String>,
+    /// Days for which it holds, 1 to 3650.
+    #[serde(default = "days")]
+    pub days: i32,
+}
+
+fn service() -> String {
+    Role::Service.name().to_owned()
+}
+
+fn days() -> i32 {
+    90
+}
+
+/// What a key shows.
+pub const SHOWN: &str = "jsonb_build_object('id', id, 'name', name, 'role', role, 'scopes', scopes,
+    'creators', to_jsonb(creators::text[]), 'chatters', to_jsonb(chatters::text[]), 'created_at', created_at,
+    'last_used_at', last_used_at, 'expires_at', expires_at, 'revoked_at', revoked_at)";
+
+impl Accounts {
+    /// Makes a key. Its secret is in the answer, and nowhere else.
+    ///
+    /// # Errors
+    /// 422 with what is wrong; when Postgres does not answer.
+    pub async fn make_key(
+        &self,
+        asked: &NewKey,
+        made_by: Option<&str>,
+        actor: &str,
+        asker: &Asker,
+    ) -> Result<Value, Problem> {
+        let mut errors = Vec::new();
+        let name = asked.name.trim();
+        if name.is_empty() || name.len() > 200 {
+            errors.push(wrong("name", "is empty or longer than 200 bytes"));
+        }
+        let role = Role::parse(&asked.role);
+        if role.is_none() {
+            errors.push(wrong("role", "is not one of admin, manager, analyst, chatter, creator, service"));
+        }
+        let has = |scope: &String| {
+            Permission::parse(scope).is_some_and(|scope| role.is_some_and(|role| scope.roles().contains(&role)))
+        };
+        if asked.scopes.as_ref().is_some_and(|scopes| scopes.is_empty() || !scopes.iter().all(has)) {
+            errors.push(wrong("scopes", "names no permission, or one that the role does not have"));
+        }
+        if !(1..=3650).contains(&asked.days) {
+            errors.push(wrong("days", "is not a number from 1 to 3650"));
+        }
+        let creators = ids("creators", &asked.creators).map_err(|error| errors.push(error)).unwrap_or_default();
+        let chatters = ids("chatters", &asked.chatters).map_err(|error| errors.push(error)).unwrap_or_default();
+        if !errors.is_empty() {
+            return Err(Problem::parameters(errors));
+        }
+        let secret = format!("{KEY_PREFIX}{}", tokens::secret());
+        let id = tokens::id();
+        let mut connection = self.store.connection().await?;
+        let insert = format!(
+            "insert into app.api_keys (id, name, hash, role, scopes, creators, chatters, made_by, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9 * interval '1 day') returning {SHOWN}"
+        );
+        let (kept, days) = (tokens::digest(&secret), f64::from(asked.days));
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
+            [&id, &name, &kept, &asked.role, &asked.scopes, &creators, &chatters, &made_by, &days];
+        let row = connection.query_one(&insert, &values).await.map_err(|error| refused(&error))?;
+        let detail = json!({ "name": name, "role": asked.role, "scopes": asked.scopes, "days": asked.days });
+        audit::record(&mut connection, asker, Entry { actor, action: "key.made", target: &id, detail }).await?;
+        let mut shown: Value = row.get(0);
+        shown["key"] = secret.into();
+        Ok(shown)
+    }
+
+    /// Revokes a key.
+    ///
+    /// # Errors
+    /// 404; when Postgres does not answer.
+    pub async fn revoke_key(&self, id: &str, actor: &str, asker: &Asker) -> Result<(), Problem> {
+        let mut connection = self.store.connection().await?;
+        let revoke = "update app.api_keys set revoked_at = coalesce(revoked_at, now()) where id = $1";
+        if connection.execute(revoke, &[&id]).await.map_err(|error| refused(&error))? == 0 {
+            return Err(Problem::new(Kind::NotFound, "there is no key with this id"));
+        }
+        self.known.forget();
+        audit::record(&mut connection, asker, Entry { actor, action: "key.revoked", target: id, detail: json!({}) })
+            .await
+    }
+}

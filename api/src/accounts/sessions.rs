@@ -1,0 +1,165 @@
+//! Signing in, renewing, and ending sessions.
+//!
+//! A browser's session is known by a cookie, a program's by a refresh token that is replaced each time it is used. A refresh token
+//! that comes back later than [`OVERLAP_SECONDS`] after its use was stolen, or its successor was: the whole session ends.
+
+use deadpool_postgres::Object;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::passwords::{self, Verdict};
+use super::{Accounts, throttle, tokens};
+use crate::audit::{self, Entry};
+use crate::database::refused;
+use crate::problem::{Kind, Problem};
+use crate::protection::client::Asker;
+
+/// How long a refresh token that was used may come once more: an answer can be lost, and two tabs can ask at once.
+const OVERLAP_SECONDS: f64 = 10.0;
+/// How long a session lasts.
+const LASTS: &str = "interval '30 days'";
+/// How long a session lasts without being used.
+pub const IDLE: &str = "interval '7 days'";
+
+/// A sign-in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    email: String,
+    password: String,
+    /// Whether a browser asks: it gets a cookie instead of tokens.
+    #[serde(default)]
+    pub browser: bool,
+}
+
+/// What a program gets.
+#[derive(Debug, Serialize)]
+pub struct Tokens {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    refresh_token: String,
+}
+
+/// What a sign-in gives.
+pub enum SignedIn {
+    /// To a browser: the secret of its cookie.
+    Browser(String),
+    /// To a program.
+    Program(Tokens),
+}
+
+impl Accounts {
+    /// Signs in.
+    ///
+    /// # Errors
+    /// 401, the same whatever is wrong; 429 after failures; when Postgres does not answer.
+    pub async fn sign_in(&self, asked: SignIn, asker: &Asker) -> Result<SignedIn, Problem> {
+        let mut connection = self.store.connection().await?;
+        let email = asked.email.trim().to_owned();
+        let who = throttle::who(&email, &asker.address.to_string());
+        throttle::attempt(&connection, &who).await?;
+        let find = "select id, email, password from app.users where lower(email) = lower($1) and disabled_at is null";
+        let found = connection.query_opt(find, &[&email]).await.map_err(|error| refused(&error))?;
+        let stored = found.as_ref().and_then(|row| row.get::<_, Option<String>>("password"));
+        let verdict = passwords::verify(asked.password.clone(), stored).await?;
+        let Some(user) = found.filter(|_| verdict != Verdict::Wrong) else {
+            let entry = Entry {
+                actor: "somebody",
+                action: "session.refused",
+                target: "",
+                detail: json!({ "account": short(&tokens::digest(&email.to_lowercase())) }),
+            };
+            audit::record(&mut connection, asker, entry).await?;
+            return Err(Problem::new(Kind::Unauthenticated, "the e-mail address or the password is not right"));
+        };
+        throttle::succeeded(&connection, &who).await?;
+        let (id, email): (String, String) = (user.get("id"), user.get("email"));
+        if verdict == Verdict::RightButOld {
+            let hash = passwords::hash(asked.password).await?;
+            let update = "update app.users set password = $2 where id = $1";
+            connection.execute(update, &[&id, &hash]).await.map_err(|error| refused(&error))?;
+        }
+        let session = tokens::id();
+        let cookie = asked.browser.then(tokens::secret);
+        let insert = format!(
+            "insert into app.sessions (id, user_id, cookie, address, agent, expires_at) values ($1, $2, $3, $4, $5, now() + {LASTS})"
+        );
+        let kept = cookie.as_deref().map(tokens::digest);
+        let address = asker.address.to_string();
+        connection
+            .execute(&insert, &[&session, &id, &kept, &address, &asker.agent])
+            .await
+            .map_err(|error| refused(&error))?;
+        let entry = Entry { actor: &email, action: "session.begun", target: &session, detail: json!({}) };
+        audit::record(&mut connection, asker, entry).await?;
+        match cookie {
+            Some(cookie) => Ok(SignedIn::Browser(cookie)),
+            None => Ok(SignedIn::Program(self.tokens(&connection, &id, &session).await?)),
+        }
+    }
+
+    /// Replaces a refresh token.
+    ///
+    /// # Errors
+    /// 401 when it holds no more; when Postgres does not answer.
+    pub async fn renew(&self, refresh: &str, asker: &Asker) -> Result<Tokens, Problem> {
+        let mut connection = self.store.connection().await?;
+        let hash = tokens::digest(refresh);
+        // One statement decides who used it first.
+        let take = format!(
+            "with used as (
+                update app.refresh_tokens set used_at = now() where hash = $1 and used_at is null returning session_id
+            )
+            select s.id, s.user_id, u.email, (select count(*) from used) > 0 as first,
+                   coalesce(extract(epoch from now() - t.used_at), 0)::float8 as since
+            from app.refresh_tokens t join app.sessions s on s.id = t.session_id join app.users u on u.id = s.user_id
+            where t.hash = $1 and s.ended_at is null and s.expires_at > now() and s.last_used_at > now() - {IDLE}
+                and u.disabled_at is null"
+        );
+        let found = connection.query_opt(&take, &[&hash]).await.map_err(|error| refused(&error))?;
+        let ended = || Problem::new(Kind::Unauthenticated, "the session has ended; sign in again");
+        let row = found.ok_or_else(ended)?;
+        let (session, user): (String, String) = (row.get("id"), row.get("user_id"));
+        if !row.get::<_, bool>("first") && row.get::<_, f64>("since") > OVERLAP_SECONDS {
+            self.end(&connection, "id", &session).await?;
+            let email: String = row.get("email");
+            tracing::warn!(session, "a refresh token was used again; its session was ended");
+            let entry = Entry { actor: &email, action: "session.reused", target: &session, detail: json!({}) };
+            audit::record(&mut connection, asker, entry).await?;
+            return Err(ended());
+        }
+        let touch = "update app.sessions set last_used_at = now() where id = $1";
+        connection.execute(touch, &[&session]).await.map_err(|error| refused(&error))?;
+        self.tokens(&connection, &user, &session).await
+    }
+
+    async fn tokens(&self, connection: &Object, user: &str, session: &str) -> Result<Tokens, Problem> {
+        let refresh = tokens::secret();
+        let insert = "insert into app.refresh_tokens (hash, session_id) values ($1, $2)";
+        let kept = tokens::digest(&refresh);
+        connection.execute(insert, &[&kept, &session]).await.map_err(|error| refused(&error))?;
+        Ok(Tokens {
+            access_token: self.signing.sign(&self.store, user, session).await?,
+            token_type: "Bearer",
+            expires_in: tokens::ACCESS_SECONDS,
+            refresh_token: refresh,
+        })
+    }
+
+    /// Ends the sessions whose `column` (`id` or `user_id`) is this; returns how many.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn end(&self, connection: &Object, column: &str, value: &str) -> Result<u64, Problem> {
+        let end = format!("update app.sessions set ended_at = now() where {column} = $1 and ended_at is null");
+        let ended = connection.execute(&end, &[&value]).await.map_err(|error| refused(&error))?;
+        self.known.forget();
+        Ok(ended)
+    }
+}
+
+/// The beginning of a hash, to find equal ones by.
+fn short(hash: &[u8]) -> String {
+    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}

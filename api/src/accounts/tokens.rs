@@ -1,0 +1,224 @@
+//! Secrets and what is kept of them; access tokens (RFC 9068) signed with Ed25519 (RFC 8037), checked as RFC 8725 asks.
+//!
+//! A verifier accepts one algorithm, `EdDSA`, of keys it made itself: what a token says of its own algorithm chooses nothing. Keys stand in
+//! `app.signing_keys`; a new one is made every 30 days, and the one before verifies until its last token has expired.
+
+use std::sync::RwLock;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use jiff::Timestamp;
+use openssl::pkey::{PKey, Private};
+use openssl::sign::{Signer, Verifier};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::store::Store;
+use crate::database::refused;
+use crate::problem::Problem;
+
+/// For how long an access token holds, in seconds.
+pub const ACCESS_SECONDS: i64 = 15 * 60;
+const ISSUER: &str = "fandom";
+const AUDIENCE: &str = "fandom-api";
+const TYPE: &str = "at+jwt";
+/// How long a key signs.
+const SIGNS_DAYS: i64 = 30;
+/// How often keys are read again at most, when a token names one that is not known.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How old what is known of the keys may be.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// A new secret of 256 bits.
+pub fn secret() -> String {
+    random::<32>()
+}
+
+/// A new id that cannot be guessed.
+pub fn id() -> String {
+    random::<16>()
+}
+
+fn random<const BYTES: usize>() -> String {
+    let mut bytes = [0; BYTES];
+    openssl::rand::rand_bytes(&mut bytes).expect("OpenSSL has randomness on every platform this is built for");
+    BASE64.encode(bytes)
+}
+
+/// What is kept of a secret.
+pub fn digest(secret: &str) -> Vec<u8> {
+    Sha256::digest(secret.as_bytes()).to_vec()
+}
+
+/// The token against forged requests that belongs to a session's cookie.
+pub fn csrf(cookie: &str) -> String {
+    BASE64.encode(Sha256::digest(format!("csrf:{cookie}").as_bytes()))
+}
+
+/// What an access token says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    iss: String,
+    aud: String,
+    /// Id of the account.
+    pub sub: String,
+    /// Id of the session.
+    pub sid: String,
+    iat: i64,
+    /// When it expires, in seconds since 1970.
+    pub exp: i64,
+    jti: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    typ: String,
+    kid: String,
+}
+
+struct Key {
+    kid: String,
+    pair: PKey<Private>,
+    /// Whether it still signs.
+    signs: bool,
+}
+
+/// The keys.
+#[derive(Default)]
+pub struct Signing {
+    keys: RwLock<(Option<Instant>, Vec<Key>)>,
+}
+
+impl Signing {
+    /// A new access token.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn sign(&self, store: &Store, user: &str, session: &str) -> Result<String, Problem> {
+        self.load(store, FRESH).await?;
+        let now = Timestamp::now().as_second();
+        let claims = Claims {
+            iss: ISSUER.into(),
+            aud: AUDIENCE.into(),
+            sub: user.into(),
+            sid: session.into(),
+            iat: now,
+            exp: now + ACCESS_SECONDS,
+            jti: id(),
+        };
+        let keys = self.keys.read().map_err(|_| Problem::internal())?;
+        let key = keys.1.iter().find(|key| key.signs).ok_or_else(Problem::internal)?;
+        key.token(&claims).ok_or_else(Problem::internal)
+    }
+
+    /// What a token says, if it is one of ours and has not expired.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn verify(&self, store: &Store, token: &str) -> Result<Option<Claims>, Problem> {
+        let Some((header, claims, signed, signature)) = split(token) else { return Ok(None) };
+        if header.alg != "EdDSA" || header.typ != TYPE {
+            return Ok(None);
+        }
+        if !self.knows(&header.kid) {
+            self.load(store, LOOK_EVERY).await?;
+        }
+        let keys = self.keys.read().map_err(|_| Problem::internal())?;
+        let Some(key) = keys.1.iter().find(|key| key.kid == header.kid) else { return Ok(None) };
+        let now = Timestamp::now().as_second();
+        let right = key.has_signed(signed.as_bytes(), &signature)
+            && claims.iss == ISSUER
+            && claims.aud == AUDIENCE
+            && claims.exp > now
+            && claims.exp - claims.iat <= ACCESS_SECONDS
+            && claims.iat <= now + 60;
+        Ok(right.then_some(claims))
+    }
+
+    fn knows(&self, kid: &str) -> bool {
+        self.keys.read().is_ok_and(|keys| keys.1.iter().any(|key| key.kid == kid))
+    }
+
+    /// Reads the keys, unless that was done just now; makes one when none signs.
+    async fn load(&self, store: &Store, fresh: Duration) -> Result<(), Problem> {
+        if self.keys.read().is_ok_and(|keys| keys.0.is_some_and(|read| read.elapsed() < fresh)) {
+            return Ok(());
+        }
+        let connection = store.connection().await?;
+        let read = format!(
+            "select kid, private, created_at > now() - interval '{SIGNS_DAYS} days' as signs from app.signing_keys
+             where created_at > now() - interval '{SIGNS_DAYS} days' - interval '{} seconds' order by created_at desc",
+            2 * ACCESS_SECONDS
+        );
+        let mut rows = connection.query(&read, &[]).await.map_err(|error| refused(&error))?;
+        if !rows.iter().any(|row| row.get::<_, bool>("signs")) {
+            let pair = PKey::generate_ed25519().map_err(|_| Problem::internal())?;
+            let private = pair.private_key_to_pkcs8().map_err(|_| Problem::internal())?;
+            let insert = "insert into app.signing_keys (kid, private) values ($1, $2)";
+            connection.execute(insert, &[&id(), &private]).await.map_err(|error| refused(&error))?;
+            rows = connection.query(&read, &[]).await.map_err(|error| refused(&error))?;
+        }
+        let keys = rows.iter().filter_map(|row| {
+            let pair = PKey::private_key_from_pkcs8(row.get("private")).ok()?;
+            Some(Key { kid: row.get("kid"), pair, signs: row.get("signs") })
+        });
+        let keys = keys.collect();
+        *self.keys.write().map_err(|_| Problem::internal())? = (Some(Instant::now()), keys);
+        Ok(())
+    }
+}
+
+impl Key {
+    fn token(&self, claims: &Claims) -> Option<String> {
+        let header = Header { alg: "EdDSA".into(), typ: TYPE.into(), kid: self.kid.clone() };
+        let part = |json: Vec<u8>| BASE64.encode(json);
+        let signed = format!("{}.{}", part(serde_json::to_vec(&header).ok()?), part(serde_json::to_vec(claims).ok()?));
+        let signature = Signer::new_without_digest(&self.pair).ok()?.sign_oneshot_to_vec(signed.as_bytes()).ok()?;
+        Some(format!("{signed}.{}", BASE64.encode(signature)))
+    }
+
+    fn has_signed(&self, signed: &[u8], signature: &[u8]) -> bool {
+        let verifier = Verifier::new_without_digest(&self.pair);
+        verifier.and_then(|mut verifier| verifier.verify_oneshot(signature, signed)).unwrap_or(false)
+    }
+}
+
+/// The parts of a token: header, claims, what is signed, and the signature.
+fn split(token: &str) -> Option<(Header, Claims, &str, Vec<u8>)> {
+    let (signed, signature) = token.rsplit_once('.')?;
+    let (header, claims) = signed.split_once('.')?;
+    let header = serde_json::from_slice(&BASE64.decode(header).ok()?).ok()?;
+    let claims = serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()?;
+    Some((header, claims, signed, BASE64.decode(signature).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_holds_only_as_it_was_signed() {
+        let key = Key { kid: "k".into(), pair: PKey::generate_ed25519().expect("a key"), signs: true };
+        let text = |text: &str| text.to_owned();
+        let claims = Claims {
+            iss: text(ISSUER),
+            aud: text(AUDIENCE),
+            sub: text("u"),
+            sid: text("s"),
+            iat: 1,
+            exp: 2,
+            jti: text("j"),
+        };
+        let token = key.token(&claims).expect("a token");
+        let (_, read, signed, signature) = split(&token).expect("its parts");
+        assert_eq!(read, claims);
+        assert!(key.has_signed(signed.as_bytes(), &signature));
+        let other = Key { kid: "k".into(), pair: PKey::generate_ed25519().expect("a key"), signs: true };
+        assert!(!other.has_signed(signed.as_bytes(), &signature));
+        assert!(!key.has_signed(format!("{signed}x").as_bytes(), &signature));
+        assert!(split("a.b").is_none() && split("").is_none());
+    }
+}

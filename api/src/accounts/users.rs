@@ -1,0 +1,285 @@
+//! Accounts as administrators see them, and passwords that are chosen by a secret that was passed on.
+
+use deadpool_postgres::Object;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Accounts, passwords, tokens};
+use crate::audit::{self, Entry};
+use crate::database::refused;
+use crate::permissions::Role;
+use crate::problem::{Kind, ParameterError, Problem};
+use crate::protection::client::Asker;
+use crate::reader::Reader;
+
+/// An account that is made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invitation {
+    /// The address.
+    pub email: String,
+    /// The name.
+    #[serde(default)]
+    pub name: String,
+    /// The role.
+    pub role: String,
+    /// Ids of creators whose rows are seen.
+    #[serde(default)]
+    pub creators: Vec<String>,
+    /// The same of chatters.
+    #[serde(default)]
+    pub chatters: Vec<String>,
+}
+
+/// What changes of an account.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Change {
+    name: Option<String>,
+    role: Option<String>,
+    creators: Option<Vec<String>>,
+    chatters: Option<Vec<String>>,
+    disabled: Option<bool>,
+}
+
+/// What an account shows.
+pub const SHOWN: &str = "jsonb_build_object('id', id, 'email', email, 'name', name, 'role', role,
+    'creators', to_jsonb(creators::text[]), 'chatters', to_jsonb(chatters::text[]), 'disabled', disabled_at is not null,
+    'has_password', password is not null, 'created_at', created_at)";
+
+/// The ids of a list, which JSON has as texts.
+///
+/// # Errors
+/// The parameter, when one is none.
+pub fn ids(name: &str, texts: &[String]) -> Result<Vec<i64>, ParameterError> {
+    let parsed: Result<Vec<i64>, _> = texts.iter().map(|text| text.parse()).collect();
+    parsed.map_err(|_| wrong(name, "is not a list of ids, each a number in quotation marks"))
+}
+
+/// What is wrong with a field.
+pub fn wrong(name: &str, message: &str) -> ParameterError {
+    ParameterError { parameter: name.to_owned(), message: message.to_owned() }
+}
+
+/// A role that an account may have.
+pub fn account_role(name: &str) -> Result<Role, ParameterError> {
+    let expected = "is not one of admin, manager, analyst, chatter, creator";
+    Role::parse(name).filter(|role| *role != Role::Service).ok_or_else(|| wrong("role", expected))
+}
+
+/// Whether a text may be an e-mail address. Whether it is one only its owner knows.
+pub fn is_address(text: &str) -> bool {
+    let parts = text.split_once('@');
+    let plain = |c: char| !c.is_control() && !c.is_whitespace() && !"@<>()[],;:\\\"".contains(c);
+    text.len() <= 254
+        && parts.is_some_and(|(name, host)| {
+            !name.is_empty() && name.chars().all(plain) && !host.is_empty() && host.chars().all(plain)
+        })
+}
+
+impl Accounts {
+    /// Makes an account, without a password. Returns its id and the secret that lets its owner choose one.
+    ///
+    /// # Errors
+    /// 422 with what is wrong; 409 when there is one of this address; when Postgres does not answer.
+    pub async fn invite(&self, asked: &Invitation, actor: &str, asker: &Asker) -> Result<(String, String), Problem> {
+        let mut errors = Vec::new();
+        let email = asked.email.trim();
+        if !is_address(email) {
+            errors.push(wrong("email", "is not an e-mail address"));
+        }
+        let role = account_role(&asked.role).map_err(|error| errors.push(error)).ok();
+        let creators = ids("creators", &asked.creators).map_err(|error| errors.push(error)).unwrap_or_default();
+        let chatters = ids("chatters", &asked.chatters).map_err(|error| errors.push(error)).unwrap_or_default();
+        let (Some(role), true) = (role, errors.is_empty()) else { return Err(Problem::parameters(errors)) };
+        let mut connection = self.store.connection().await?;
+        let id = tokens::id();
+        let insert = "insert into app.users (id, email, name, role, creators, chatters) values ($1, $2, $3, $4, $5, $6)
+                      on conflict do nothing";
+        let made = connection
+            .execute(insert, &[&id, &email, &asked.name.trim(), &role.name(), &creators, &chatters])
+            .await
+            .map_err(|error| refused(&error))?;
+        if made == 0 {
+            return Err(Problem::new(Kind::Conflict, "there is an account with this e-mail address already"));
+        }
+        let secret = self.password_secret(&connection, &id, "3 days").await?;
+        let detail = json!({ "email": email, "role": role.name() });
+        let entry = Entry { actor, action: "user.invited", target: &id, detail };
+        audit::record(&mut connection, asker, entry).await?;
+        Ok((id, secret))
+    }
+
+    /// A secret that lets a password be chosen; those before hold no more.
+    async fn password_secret(&self, connection: &Object, user: &str, lasts: &str) -> Result<String, Problem> {
+        let secret = tokens::secret();
+        let forget = "delete from app.password_tokens where user_id = $1 or expires_at < now()";
+        connection.execute(forget, &[&user]).await.map_err(|error| refused(&error))?;
+        let insert = format!(
+            "insert into app.password_tokens (hash, user_id, expires_at) values ($1, $2, now() + interval '{lasts}')"
+        );
+        connection.execute(&insert, &[&tokens::digest(&secret), &user]).await.map_err(|error| refused(&error))?;
+        Ok(secret)
+    }
+
+    /// A secret that lets the password of an account be chosen, for whoever administers the database.
+    ///
+    /// # Errors
+    /// 404; when Postgres does not answer.
+    pub async fn password_of(&self, email: &str) -> Result<String, Problem> {
+        let connection = self.store.connection().await?;
+        let find = "select id from app.users where lower(email) = lower($1)";
+        let row = connection.query_opt(find, &[&email.trim()]).await.map_err(|error| refused(&error))?;
+        let row = row.ok_or_else(|| Problem::new(Kind::NotFound, "there is no account with this e-mail address"))?;
+        self.password_secret(&connection, row.get(0), "1 minute").await
+    }
+
+    /// A secret that lets the owner of an account choose another password, which the administrator passes on.
+    ///
+    /// # Errors
+    /// 404; when Postgres does not answer.
+    pub async fn reset(&self, id: &str, actor: &str, asker: &Asker) -> Result<String, Problem> {
+        let mut connection = self.store.connection().await?;
+        let there = connection.query_opt("select from app.users where id = $1", &[&id]).await;
+        if there.map_err(|error| refused(&error))?.is_none() {
+            return Err(Problem::new(Kind::NotFound, "there is no account with this id"));
+        }
+        let secret = self.password_secret(&connection, id, "1 day").await?;
+        let entry = Entry { actor, action: "password.reset", target: id, detail: json!({}) };
+        audit::record(&mut connection, asker, entry).await?;
+        Ok(secret)
+    }
+
+    /// Sends a way to a new password, if there is such an account and a server for messages. Whoever asked is told nothing of that.
+    ///
+    /// # Errors
+    /// 429 when it is asked too often; when Postgres does not answer.
+    pub async fn forgotten(&self, email: &str, asker: &Asker) -> Result<(), Problem> {
+        let mut connection = self.store.connection().await?;
+        let who = super::throttle::who(&format!("forgotten:{email}"), &asker.address.to_string());
+        super::throttle::attempt(&connection, &who).await?;
+        let find = "select id, email from app.users where lower(email) = lower($1) and disabled_at is null";
+        let found = connection.query_opt(find, &[&email]).await.map_err(|error| refused(&error))?;
+        let (Some(row), Some(mail)) = (found, self.mail.clone()) else { return Ok(()) };
+        let (id, email): (String, String) = (row.get(0), row.get(1));
+        let secret = self.password_secret(&connection, &id, "30 minutes").await?;
+        let entry = Entry { actor: "somebody", action: "password.forgotten", target: &id, detail: json!({}) };
+        audit::record(&mut connection, asker, entry).await?;
+        mail.send(email, false, secret);
+        Ok(())
+    }
+
+    /// Sets the password that a secret that was passed on lets be chosen, and ends all sessions.
+    ///
+    /// # Errors
+    /// 401 when the secret holds no more; 422 for a bad password; when Postgres does not answer.
+    pub async fn choose(&self, secret: &str, password: &str, asker: &Asker) -> Result<(), Problem> {
+        let mut connection = self.store.connection().await?;
+        let find = "select u.id, u.email from app.password_tokens t join app.users u on u.id = t.user_id
+                    where t.hash = $1 and t.expires_at > now() and u.disabled_at is null";
+        let hash = tokens::digest(secret);
+        let over = || Problem::new(Kind::Unauthenticated, "this link was used already or is too old; ask for another");
+        let found = connection.query_opt(find, &[&hash]).await.map_err(|error| refused(&error))?;
+        let row = found.ok_or_else(over)?;
+        let (id, email): (String, String) = (row.get(0), row.get(1));
+        let new = new_password(password, &email).await?;
+        let take = "delete from app.password_tokens where hash = $1";
+        if connection.execute(take, &[&hash]).await.map_err(|error| refused(&error))? == 0 {
+            return Err(over());
+        }
+        self.set_password(&mut connection, &id, &new).await?;
+        let entry = Entry { actor: &email, action: "password.chosen", target: &id, detail: json!({}) };
+        audit::record(&mut connection, asker, entry).await
+    }
+
+    /// Changes the own password; every other session ends.
+    ///
+    /// # Errors
+    /// 422 when one of the two will not do; 429 after failures; when Postgres does not answer.
+    pub async fn change_password(
+        &self,
+        reader: &Reader,
+        current: String,
+        password: &str,
+        asker: &Asker,
+    ) -> Result<(), Problem> {
+        let mut connection = self.store.connection().await?;
+        let who = super::throttle::who(&format!("change:{}", reader.name), &asker.address.to_string());
+        super::throttle::attempt(&connection, &who).await?;
+        let find = "select password from app.users where id = $1";
+        let row = connection.query_opt(find, &[&reader.user]).await.map_err(|error| refused(&error))?;
+        let stored = row.and_then(|row| row.get(0));
+        if passwords::verify(current, stored).await? == passwords::Verdict::Wrong {
+            return Err(Problem::parameters(vec![wrong("current", "is not the present password")]));
+        }
+        super::throttle::succeeded(&connection, &who).await?;
+        let new = new_password(password, &reader.name).await?;
+        let id = reader.user.as_deref().unwrap_or_default();
+        self.set_password(&mut connection, id, &new).await?;
+        let stays = "update app.sessions set ended_at = null where id = $1";
+        connection.execute(stays, &[&reader.session]).await.map_err(|error| refused(&error))?;
+        let entry = Entry { actor: &reader.name, action: "password.changed", target: id, detail: json!({}) };
+        audit::record(&mut connection, asker, entry).await
+    }
+
+    async fn set_password(&self, connection: &mut Object, user: &str, hash: &str) -> Result<(), Problem> {
+        let update = "update app.users set password = $2 where id = $1";
+        connection.execute(update, &[&user, &hash]).await.map_err(|error| refused(&error))?;
+        let others = "delete from app.password_tokens where user_id = $1";
+        connection.execute(others, &[&user]).await.map_err(|error| refused(&error))?;
+        self.end(connection, "user_id", user).await.map(|_| ())
+    }
+
+    /// Changes an account. One that is disabled loses its sessions.
+    ///
+    /// # Errors
+    /// 404, 422 with what is wrong, 409 for the last administrator; when Postgres does not answer.
+    pub async fn change(&self, id: &str, asked: Change, actor: &str, asker: &Asker) -> Result<Value, Problem> {
+        let mut errors = Vec::new();
+        let role =
+            asked.role.as_deref().map(account_role).transpose().map_err(|error| errors.push(error)).ok().flatten();
+        let list = |name, given: &Option<Vec<String>>| given.as_deref().map(|texts| ids(name, texts)).transpose();
+        let creators = list("creators", &asked.creators).map_err(|error| errors.push(error)).ok().flatten();
+        let chatters = list("chatters", &asked.chatters).map_err(|error| errors.push(error)).ok().flatten();
+        if !errors.is_empty() {
+            return Err(Problem::parameters(errors));
+        }
+        let mut connection = self.store.connection().await?;
+        let role = role.map(Role::name);
+        let update = format!(
+            "update app.users set name = coalesce($2, name), role = coalesce($3, role), creators = coalesce($4, creators),
+                chatters = coalesce($5, chatters),
+                disabled_at = case when $6 then coalesce(disabled_at, now()) when not $6 then null else disabled_at end
+             where id = $1 and (role <> 'admin' or (coalesce($3, 'admin') = 'admin' and not coalesce($6, false)) or exists
+                (select from app.users other where other.id <> $1 and other.role = 'admin' and other.disabled_at is null))
+             returning {SHOWN}"
+        );
+        let changed = connection
+            .query_opt(&update, &[&id, &asked.name, &role, &creators, &chatters, &asked.disabled])
+            .await
+            .map_err(|error| refused(&error))?;
+        let Some(row) = changed else {
+            let there = connection.query_opt("select from app.users where id = $1", &[&id]).await;
+            return Err(match there.map_err(|error| refused(&error))? {
+                Some(_) => Problem::new(Kind::Conflict, "this is the last administrator; make another one first"),
+                None => Problem::new(Kind::NotFound, "there is no account with this id"),
+            });
+        };
+        self.known.forget();
+        if asked.disabled == Some(true) {
+            self.end(&connection, "user_id", id).await?;
+        }
+        let detail =
+            json!({ "role": role, "disabled": asked.disabled, "creators": asked.creators, "chatters": asked.chatters });
+        audit::record(&mut connection, asker, Entry { actor, action: "user.changed", target: id, detail }).await?;
+        Ok(row.get(0))
+    }
+}
+
+/// The hash of a new password.
+async fn new_password(password: &str, email: &str) -> Result<String, Problem> {
+    match passwords::complaint(password, email) {
+        Some(complaint) => Err(Problem::parameters(vec![wrong("password", complaint)])),
+        None => passwords::hash(password.to_owned()).await,
+    }
+}

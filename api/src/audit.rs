@@ -1,0 +1,111 @@
+//! The audit trail: who did what to whom, when, and from where. It is only ever added to, and each entry's hash covers the entry
+//! and the hash before, so that a change, a gap or a swap in the middle shows. A cut at the end shows against a hash that was
+//! noted elsewhere: `fandom audit verify` prints the last one.
+
+use deadpool_postgres::Object;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio_postgres::{Client, GenericClient};
+
+use crate::database::refused;
+use crate::problem::Problem;
+use crate::protection::client::Asker;
+
+/// Keeps two entries from being added at once.
+const LOCK: i64 = 0x0066_616e_6175_6474;
+
+/// What an entry says.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// Who: an e-mail address, a key, the command.
+    pub actor: &'a str,
+    /// What, such as `user.invited`.
+    pub action: &'a str,
+    /// To whom or what; empty where that is the actor.
+    pub target: &'a str,
+    /// More, without secrets.
+    pub detail: Value,
+}
+
+/// Adds an entry.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn record(connection: &mut Object, asker: &Asker, entry: Entry<'_>) -> Result<(), Problem> {
+    let transaction = connection.transaction().await.map_err(|error| refused(&error))?;
+    append(&*transaction, &asker.address.to_string(), &asker.request_id, &entry)
+        .await
+        .map_err(|error| refused(&error))?;
+    transaction.commit().await.map_err(|error| refused(&error))
+}
+
+/// Adds an entry within a transaction.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn append(
+    transaction: &impl GenericClient,
+    address: &str,
+    request_id: &str,
+    entry: &Entry<'_>,
+) -> Result<(), tokio_postgres::Error> {
+    transaction.execute("select pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    let last = transaction.query_opt("select seq, hash from app.audit order by seq desc limit 1", &[]).await?;
+    let (seq, previous) = last.map_or((1, Vec::new()), |row| (row.get::<_, i64>(0) + 1, row.get(1)));
+    let at_micros = Timestamp::now().as_microsecond();
+    let detail = entry.detail.to_string();
+    let texts = [entry.actor, entry.action, entry.target, address, request_id, &detail];
+    let hash = hash(seq, at_micros, texts, &previous);
+    let insert =
+        "insert into app.audit (seq, at_micros, actor, action, target, address, request_id, detail, previous, hash)
+                  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let [actor, action, target, address, request_id, detail] = texts;
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] =
+        [&seq, &at_micros, &actor, &action, &target, &address, &request_id, &detail, &previous, &hash];
+    transaction.execute(insert, &values).await?;
+    Ok(())
+}
+
+/// SHA-256 over the hash before and a JSON array of the entry's parts.
+fn hash(seq: i64, at_micros: i64, texts: [&str; 6], previous: &[u8]) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    hash.update(previous);
+    hash.update(json!([seq, at_micros, texts]).to_string().as_bytes());
+    hash.finalize().to_vec()
+}
+
+/// How the trail stands.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every entry follows from the one before: how many, and the last hash in hexadecimal digits.
+    Whole(i64, String),
+    /// The first entry that does not.
+    Broken(i64),
+}
+
+/// Checks the whole trail.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn verify(client: &Client) -> Result<Verdict, tokio_postgres::Error> {
+    let (mut count, mut previous) = (0_i64, Vec::<u8>::new());
+    loop {
+        let page = "select seq, at_micros, actor, action, target, address, request_id, detail, previous, hash
+                    from app.audit where seq > $1 order by seq limit 1000";
+        let rows = client.query(page, &[&count]).await?;
+        if rows.is_empty() {
+            let digits = previous.iter().map(|byte| format!("{byte:02x}")).collect();
+            return Ok(Verdict::Whole(count, digits));
+        }
+        for row in rows {
+            let seq: i64 = row.get(0);
+            let texts: [&str; 6] = std::array::from_fn(|place| row.get(place + 2));
+            let (before, own): (&[u8], &[u8]) = (row.get(8), row.get(9));
+            if seq != count + 1 || before != previous || own != hash(seq, row.get(1), texts, &previous) {
+                return Ok(Verdict::Broken(count + 1));
+            }
+            (count, previous) = (seq, own.to_vec());
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What every request passes before its handler: where it comes from, how many there may be, who asks, and whether they may.
+//!
+//! ```text
+//!  request ─▶ client ─▶ CORS ─▶ room? ─▶ rule of the route ─▶ credentials ─▶ rate ─▶ permission ─▶ CSRF ─▶ handler, as its reader
+//! ```
+//!
+//! - `client`: the address behind trusted proxies. `origin`: pages elsewhere. `limits`: rates, and requests at once. `body`: bodies.
+
+pub mod body;
+pub mod client;
+pub mod limits;
+pub mod origin;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+
+use crate::accounts::identify::Credentials;
+use crate::audit::{self, Entry};
+use crate::permissions::{Access, Rule, rule};
+use crate::problem::{Kind, Problem};
+use crate::reader::Reader;
+use crate::server::App;
+use client::Asker;
+use limits::Rate;
+
+const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// How long a stream may outlast the look at its reader's credentials. Browsers come back by themselves.
+const STREAM_LASTS: Duration = Duration::from_secs(15 * 60);
+
+/// The layer around every route.
+pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let asker = Asker::of(&request, &app.settings.proxies);
+    let origin = origin::Origin::of(request.headers(), &app.settings.origins);
+    if let Some(answer) = origin.preflight(request.method()) {
+        return answer;
+    }
+    let https = asker.https;
+    request.extensions_mut().insert(asker.clone());
+    let mut response = match app.limits.room() {
+        Some(_room) => admitted(&app, asker, request, next).await,
+        None => {
+            tracing::warn!("a request was turned away, since too many are under way");
+            Problem::new(Kind::Unavailable, "too many requests are under way").into_response()
+        }
+    };
+    let headers = response.headers_mut();
+    origin.allow(headers);
+    if https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
+    }
+    response
+}
+
+async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|matched| matched.as_str().to_owned());
+    let access = match route.as_deref().map(|route| rule(request.method().as_str(), route)) {
+        // Nothing is there; the fallback says so.
+        None => Access::Public,
+        Some(Rule::Asks(access)) => access,
+        Some(Rule::OtherMethods(methods)) => {
+            let problem = Problem::new(
+                Kind::MethodNotAllowed,
+                format!("{} is not a method of this resource; {methods} are", request.method()),
+            );
+            let mut response = problem.into_response();
+            if let Ok(methods) = HeaderValue::try_from(methods) {
+                response.headers_mut().insert(header::ALLOW, methods);
+            }
+            return response;
+        }
+        Some(Rule::Unnamed) => {
+            tracing::error!(route, "this route has no line in the table of permissions");
+            return Problem::new(Kind::Forbidden, "nobody may ask this yet").into_response();
+        }
+    };
+    let found = match access {
+        Access::Public => Ok(None),
+        Access::Needs(_) => app.accounts.identify(&Credentials::of(request.headers())).await,
+    };
+    let reader = match found {
+        Ok(reader) => reader,
+        Err(problem) => return problem.into_response(),
+    };
+    let rate = match app.limits.count(reader.as_deref(), &asker) {
+        Ok(rate) => rate,
+        Err((rate, seconds)) => {
+            let problem =
+                Problem::new(Kind::TooManyRequests, "too many requests; wait, then go on").retry_after(seconds);
+            return with_rate(problem.into_response(), rate.as_ref());
+        }
+    };
+    let checked = check(access, reader.as_deref(), request.method(), request.headers());
+    let response = match (checked, reader) {
+        (Err(problem), _) => problem.into_response(),
+        (Ok(()), None) => next.run(request).await,
+        (Ok(()), Some(reader)) => {
+            request.extensions_mut().insert(reader.clone());
+            let changed =
+                (!is_safe(request.method())).then(|| (request.method().clone(), request.uri().path().to_owned()));
+            let mut response = reader.clone().run(next.run(request)).await;
+            if let Some((method, path)) = changed.filter(|_| response.status().is_success()) {
+                noted(app, &reader, &asker, &method, &path).await;
+            }
+            let vary = HeaderValue::from_static("Authorization, Cookie");
+            response.headers_mut().append(header::VARY, vary);
+            if is_stream(response.headers()) { ending(response) } else { response }
+        }
+    };
+    with_rate(response, rate.as_ref())
+}
+
+/// Whether the reader may, and really meant to.
+fn check(access: Access, reader: Option<&Reader>, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    let changes = !is_safe(method);
+    let from_elsewhere = headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
+    let Access::Needs(permission) = access else {
+        // Nobody is signed in to somebody else's account by a page elsewhere.
+        let forged = changes && from_elsewhere && !headers.contains_key(header::AUTHORIZATION);
+        return if forged { Err(Problem::new(Kind::Forged, "pages elsewhere may not ask this")) } else { Ok(()) };
+    };
+    let Some(reader) = reader else {
+        return Err(Problem::new(Kind::Unauthenticated, "sign in, or send a key as `Authorization: Bearer …`"));
+    };
+    if let (true, Some(csrf)) = (changes, &reader.csrf) {
+        let sent = headers.get(CSRF).map(HeaderValue::as_bytes).unwrap_or_default();
+        if from_elsewhere || sent.len() != csrf.len() || !openssl::memcmp::eq(sent, csrf.as_bytes()) {
+            let detail = "the header X-CSRF-Token is not the token that /api/v1/auth/me tells";
+            return Err(Problem::new(Kind::Forged, detail));
+        }
+    }
+    if reader.may(permission) {
+        return Ok(());
+    }
+    tracing::info!(reader = reader.name, permission = permission.name(), "a request was refused");
+    Err(Problem::new(Kind::Forbidden, format!("this needs the permission {}", permission.name())))
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Notes a change in the audit trail. What accounts do they note by themselves, with what it was.
+async fn noted(app: &App, reader: &Reader, asker: &Asker, method: &Method, path: &str) {
+    if ["auth", "users", "keys"].iter().any(|own| path.starts_with(&format!("/api/v1/{own}"))) {
+        return;
+    }
+    let action = format!("{method} by the API");
+    let entry = Entry { actor: &reader.name, action: &action, target: path, detail: serde_json::json!({}) };
+    let kept = match app.accounts.store.connection().await {
+        Ok(mut connection) => audit::record(&mut connection, asker, entry).await,
+        Err(problem) => Err(problem),
+    };
+    if kept.is_err() {
+        tracing::error!(reader = reader.name, %method, path, "a change was made that could not be noted in the audit trail");
+    }
+}
+
+fn with_rate(mut response: Response, rate: Option<&Rate>) -> Response {
+    if let Some(rate) = rate {
+        rate.show(response.headers_mut());
+    }
+    response
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// The stream, which ends after a while, so that who may not read it any more does not.
+fn ending(response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    let body = body.into_data_stream().take_until(tokio::time::sleep(STREAM_LASTS));
+    Response::from_parts(parts, Body::from_stream(body))
+}
+
+/// What the guard keeps.
+pub type Limits = Arc<limits::Limits>;

@@ -1,0 +1,104 @@
+//! Where a request comes from: the peer, or whom a trusted proxy names.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+/// The id that `request` gave a request.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+/// Where a request comes from.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// The address.
+    pub address: IpAddr,
+    /// Whether it came over TLS, as a trusted proxy says.
+    pub https: bool,
+    /// Whether it came over plain HTTP to a name of loopback.
+    pub plain_loopback: bool,
+    /// What program asks, as it says itself.
+    pub agent: String,
+    /// The request's id.
+    pub request_id: String,
+}
+
+impl Asker {
+    /// Of a request; `proxies` are believed when they say for whom they ask.
+    pub fn of(request: &Request, proxies: &[IpAddr]) -> Asker {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let headers = request.headers();
+        let trusted = proxies.contains(&peer);
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let https = trusted && text("x-forwarded-proto").eq_ignore_ascii_case("https");
+        let id = request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone());
+        Asker {
+            address: if trusted { forwarded(headers, proxies).unwrap_or(peer) } else { peer },
+            https,
+            plain_loopback: !https && is_loopback(text(header::HOST.as_str())),
+            agent: text(header::USER_AGENT.as_str()).chars().take(200).collect(),
+            request_id: id.unwrap_or_default(),
+        }
+    }
+}
+
+/// The last address of `X-Forwarded-For` that is no trusted proxy: those before it may be made up.
+fn forwarded(headers: &HeaderMap, proxies: &[IpAddr]) -> Option<IpAddr> {
+    let lists: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|list| list.to_str().ok()).collect();
+    let all = lists.join(",");
+    for text in all.rsplit(',') {
+        let address: IpAddr = text.trim().parse().ok()?;
+        if !proxies.contains(&address) {
+            return Some(address);
+        }
+    }
+    None
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.to_ascii_lowercase();
+    matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]") || name.ends_with(".localhost")
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asker, Infallible> {
+        let known = parts.extensions.get::<Asker>().cloned();
+        Ok(known.unwrap_or_else(|| Asker::of(&Request::from_parts(parts.clone(), axum::body::Body::empty()), &[])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asker(peer: [u8; 4], headers: &[(&'static str, &str)]) -> Asker {
+        let mut request = Request::new(axum::body::Body::empty());
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((peer, 1))));
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().expect("a header"));
+        }
+        Asker::of(&request, &["10.0.0.1".parse().expect("an address"), "10.0.0.2".parse().expect("an address")])
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_for_whom_it_asks() {
+        let forged = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "https")];
+        let stranger = asker([9, 9, 9, 9], &forged);
+        assert_eq!((stranger.address.to_string().as_str(), stranger.https), ("9.9.9.9", false));
+        let proxied = asker([10, 0, 0, 1], &[("x-forwarded-for", "1.1.1.1, 2.2.2.2, 10.0.0.2"), forged[1]]);
+        assert_eq!((proxied.address.to_string().as_str(), proxied.https), ("2.2.2.2", true));
+        assert_eq!(asker([10, 0, 0, 1], &[("x-forwarded-for", "unknown")]).address.to_string(), "10.0.0.1");
+        assert!(asker([127, 0, 0, 1], &[("host", "localhost:8080")]).plain_loopback);
+        assert!(!asker([127, 0, 0, 1], &[("host", "figures.example")]).plain_loopback);
+    }
+}

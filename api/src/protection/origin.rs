@@ -1,0 +1,48 @@
+//! Pages elsewhere that may read answers (CORS): those of a list, with a bearer, never with a cookie.
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// The page that asks.
+pub struct Origin {
+    allowed: Option<HeaderValue>,
+    listed: bool,
+}
+
+impl Origin {
+    /// Of these headers; `list` has the origins that may.
+    pub fn of(headers: &HeaderMap, list: &[String]) -> Origin {
+        let origin = headers.get(header::ORIGIN);
+        let known = |origin: &&HeaderValue| list.iter().any(|listed| origin.as_bytes() == listed.as_bytes());
+        Origin { allowed: origin.filter(known).cloned(), listed: !list.is_empty() }
+    }
+
+    /// The answer to a browser that asks whether it may ask.
+    pub fn preflight(&self, method: &Method) -> Option<Response> {
+        let allowed = self.allowed.as_ref().filter(|_| *method == Method::OPTIONS)?;
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed.clone());
+        for (name, value) in [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-none-match, last-event-id"),
+            (header::ACCESS_CONTROL_MAX_AGE, "600"),
+            (header::VARY, "Origin"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        Some(response)
+    }
+
+    /// Lets the page read an answer.
+    pub fn allow(&self, headers: &mut HeaderMap) {
+        if self.listed {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        if let Some(origin) = &self.allowed {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            let shown = HeaderValue::from_static("etag, retry-after, ratelimit, x-request-id");
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Signing in, renewing, ending; passwords, keys, and the trail of all of it.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::people::{self, PASSWORD, account, administration, bearer, post, read, send, sign_in, tokens};
+use crate::service::{Answer, Service};
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name}: {value}"))
+}
+
+async fn renew(service: &Service, token: &str) -> Answer {
+    post(service, "/auth/refresh", &json!({ "refresh_token": token })).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_that_comes_back_ends_its_session() {
+    let service = Service::start().await;
+    let email = account(&service, "analyst", &[], &[]).await;
+    let first = tokens(&service, &email).await;
+    let (old, access) = (text(&first, "refresh_token"), format!("Bearer {}", text(&first, "access_token")));
+    let second = renew(&service, old).await;
+    assert_eq!(second.status, 200, "{}", second.text);
+    assert_ne!(text(&second.json(), "refresh_token"), old);
+    assert_eq!(renew(&service, old).await.status, 200, "two tabs may renew at the same time");
+    assert_eq!(people::get(&service, "/auth/me", &access).await.status, 200);
+
+    service.run("update app.refresh_tokens set used_at = used_at - interval '1 minute'").await;
+    assert_eq!(renew(&service, old).await.status, 401);
+    assert_eq!(
+        renew(&service, text(&second.json(), "refresh_token")).await.status,
+        401,
+        "the thief's and the owner's end"
+    );
+    assert_eq!(people::get(&service, "/auth/me", &access).await.status, 401);
+    let noted = service.select("select to_jsonb(count(*)) from app.audit where action = 'session.reused'").await;
+    assert_eq!(noted, 1);
+    assert_eq!(renew(&service, "made up").await.status, 401);
+
+    let idle = tokens(&service, &email).await;
+    service.run("update app.sessions set last_used_at = now() - interval '8 days'").await;
+    assert_eq!(renew(&service, text(&idle, "refresh_token")).await.status, 401, "a session that nobody used has ended");
+    let access = format!("Bearer {}", text(&idle, "access_token"));
+    assert_eq!(people::get(&service, "/auth/me", &access).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_listed_and_ended() {
+    let service = Service::start().await;
+    let email = account(&service, "manager", &[], &[]).await;
+    let (here, there) = (bearer(&service, &email).await, bearer(&service, &email).await);
+    let sessions = people::get(&service, "/auth/sessions", &here).await.items();
+    assert_eq!(sessions.len(), 2);
+    let other = sessions.iter().find(|session| session["current"] == false).expect("another session");
+    let stranger = account(&service, "creator", &[], &[]).await;
+    let stranger = bearer(&service, &stranger).await;
+    let path = format!("/auth/sessions/{}", text(other, "id"));
+    let foreign = send(&service, Method::DELETE, &path, &[("authorization", &stranger)], None).await;
+    assert_eq!(foreign.status(), 404, "a session of somebody else's is not there");
+    assert_eq!(people::get(&service, "/auth/me", &there).await.status, 200);
+    assert_eq!(send(&service, Method::DELETE, &path, &[("authorization", &here)], None).await.status(), 204);
+    assert_eq!(people::get(&service, "/auth/me", &there).await.status, 401);
+
+    let third = bearer(&service, &email).await;
+    let everywhere = send(&service, Method::POST, "/auth/logout-everywhere", &[("authorization", &here)], None).await;
+    assert_eq!(everywhere.status(), 204);
+    for ended in [&here, &third] {
+        assert_eq!(people::get(&service, "/auth/me", ended).await.status, 401);
+    }
+    assert_eq!(people::get(&service, "/auth/me", &stranger).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_is_slowed_and_tells_nothing() {
+    let service = Service::start().await;
+    let email = account(&service, "analyst", &[], &[]).await;
+    let told = |answer: &Answer| {
+        let mut body = answer.json();
+        body.as_object_mut().expect("a problem").remove("request_id");
+        (answer.status, body)
+    };
+    let mut answers = Vec::new();
+    for _ in 0..8 {
+        let known = told(&sign_in(&service, &email, "a wrong password").await);
+        let unknown = told(&sign_in(&service, "nobody@example.com", "a wrong password").await);
+        assert_eq!(known, unknown, "whether there is an account is not told");
+        answers.push(known.0);
+    }
+    assert_eq!(answers[0], 401);
+    assert_eq!(answers[7], 429, "{answers:?}");
+    let right = sign_in(&service, &email, PASSWORD).await;
+    assert_eq!(right.status, 429, "the right password waits too");
+    assert!(right.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+    service.run("update app.sign_in_failures set until = now()").await;
+    assert_eq!(sign_in(&service, &email, PASSWORD).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_are_chosen_changed_and_rehashed() {
+    let service = Service::start().await;
+    let made = service.http.post(service.url("/api/v1/users")).header("content-type", "application/json");
+    let made = made.body(json!({ "email": "New@example.com", "role": "analyst" }).to_string());
+    let invited = read(made.send().await.expect("an answer")).await;
+    assert_eq!(invited.status, 201, "{}", invited.text);
+    let token = text(&invited.json(), "token").to_owned();
+    let choose = |password: &'static str| {
+        let (service, body) = (&service, json!({ "token": token, "password": password }));
+        async move { post(service, "/auth/reset", &body).await }
+    };
+    assert_eq!(sign_in(&service, "new@example.com", "").await.status, 401, "no password is none that fits");
+    let easy = choose("123456789012").await;
+    assert_eq!((easy.status, &easy.json()["errors"][0]["parameter"]), (422, &json!("password")));
+    assert_eq!(choose(PASSWORD).await.status, 204);
+    assert_eq!(choose(PASSWORD).await.status, 401, "a link holds once");
+
+    let (own, other) = (bearer(&service, "new@example.com").await, bearer(&service, "new@example.com").await);
+    let change = json!({ "current": PASSWORD, "password": "another horse battery" });
+    let changed = send(&service, Method::PUT, "/auth/password", &[("authorization", &own)], Some(&change)).await;
+    assert_eq!(changed.status(), 204);
+    assert_eq!(people::get(&service, "/auth/me", &own).await.status, 200);
+    assert_eq!(people::get(&service, "/auth/me", &other).await.status, 401, "other sessions end");
+    assert_eq!(sign_in(&service, "new@example.com", PASSWORD).await.status, 401);
+
+    let old = bcrypt::hash(PASSWORD, 4).expect("a hash of the earlier system");
+    service.run(&format!("update app.users set password = '{old}'")).await;
+    tokens(&service, "new@example.com").await;
+    let stored = service.select("select to_jsonb(password) from app.users").await;
+    assert!(stored.as_str().is_some_and(|hash| hash.starts_with("$argon2id$")), "{stored}");
+    tokens(&service, "new@example.com").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_does_what_it_was_made_for() {
+    let service = Service::start().await;
+    let make = |body: Value| {
+        let request = service.http.post(service.url("/api/v1/keys")).header("content-type", "application/json");
+        async move { read(request.body(body.to_string()).send().await.expect("an answer")).await }
+    };
+    let refused = make(json!({ "name": "board", "scopes": ["users.write"] })).await;
+    assert_eq!(refused.status, 422, "a program does not administer accounts");
+    let made = make(json!({ "name": "board", "scopes": ["figures.read"], "days": 1 })).await.json();
+    let key = format!("Bearer {}", text(&made, "key"));
+    assert_eq!(people::get(&service, "/sales", &key).await.status, 200);
+    assert_eq!(people::get(&service, "/fans", &key).await.status, 403);
+    let stored = service.select("select to_jsonb(k)::jsonb from app.api_keys k").await.to_string();
+    assert!(!stored.contains(text(&made, "key")), "a key is kept as its hash alone");
+    let listed = read(service.http.get(service.url("/api/v1/keys")).send().await.expect("an answer")).await;
+    assert!(!listed.text.contains(text(&made, "key")) && listed.items().len() == 1);
+    let path = format!("/api/v1/keys/{}", text(&made, "id"));
+    assert_eq!(service.http.delete(service.url(&path)).send().await.expect("an answer").status(), 204);
+    assert_eq!(people::get(&service, "/sales", &key).await.status, 401);
+
+    let over = make(json!({ "name": "old" })).await.json();
+    service.run("update app.api_keys set expires_at = now() where name = 'old'").await;
+    assert_eq!(people::get(&service, "/sales", &format!("Bearer {}", text(&over, "key"))).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_shows_whatever_was_done_to_it() {
+    let service = Service::start().await;
+    let email = account(&service, "analyst", &[], &[]).await;
+    for _ in 0..3 {
+        tokens(&service, &email).await;
+    }
+    let administration = administration(&service);
+    let (entries, hash) = administration.verify_audit().await.expect("a whole trail");
+    assert!(entries >= 5 && hash.len() == 64, "{entries} {hash}");
+    let shown = read(service.http.get(service.url("/api/v1/audit")).send().await.expect("an answer")).await.items();
+    assert_eq!(shown[0]["action"], "session.begun");
+    assert_eq!(shown[0]["actor"], email);
+    let asked = service.http.post(service.url("/api/v1/ingest/sync")).send().await.expect("an answer");
+    assert!(asked.status().is_success(), "{asked:?}");
+    let shown = read(service.http.get(service.url("/api/v1/audit")).send().await.expect("an answer")).await.items();
+    assert_eq!((&shown[0]["action"], &shown[0]["target"]), (&json!("POST by the API"), &json!("/api/v1/ingest/sync")));
+    let (entries, hash) = administration.verify_audit().await.expect("a whole trail");
+    for change in ["update app.audit set actor = 'x'", "delete from app.audit", "truncate app.audit"] {
+        assert!(service.sql.batch_execute(change).await.is_err(), "{change}");
+    }
+    service.run("alter table app.audit disable trigger user").await;
+    for (change, back) in [
+        ("update app.audit set actor = 'x' where seq = 2", None),
+        ("delete from app.audit where seq = 3", None),
+        ("update app.audit set seq = -seq where seq = 1", Some("update app.audit set seq = 1 where seq = -1")),
+    ] {
+        service.run("create table kept as select * from app.audit").await;
+        service.run(change).await;
+        assert!(administration.verify_audit().await.is_err(), "{change}");
+        let restore = "delete from app.audit; insert into app.audit select * from kept; drop table kept";
+        service.run(back.unwrap_or("select 1")).await;
+        service.run(restore).await;
+        assert_eq!(administration.verify_audit().await.expect("whole again"), (entries, hash.clone()));
+    }
+}

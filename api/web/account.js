@@ -1,0 +1,94 @@
+// Signing in and out. The session is a cookie that no script can read; what changes something carries the token against
+// forged requests.
+
+const $ = (id) => document.getElementById(id);
+let csrf = null;
+
+async function send(path, body, method = "POST") {
+  const headers = { "content-type": "application/json" };
+  if (csrf) headers["x-csrf-token"] = csrf;
+  const response = await fetch(`/api/v1/auth/${path}`, { method, headers, body: body && JSON.stringify(body) });
+  if (response.ok) return response.status === 204 ? null : response.json();
+  const problem = await response.json().catch(() => ({}));
+  throw new Error(problem.errors?.map((error) => `${error.parameter} ${error.message}`).join("; ") ?? problem.detail ?? response.statusText);
+}
+
+function say(text) {
+  $("sign-in-notice").textContent = text;
+  $("sign-in-notice").hidden = !text;
+}
+
+function show(form) {
+  $("sign-in").hidden = false;
+  $("figures").hidden = true;
+  $("controls").hidden = true;
+  $("account").hidden = true;
+  for (const id of ["sign-in-form", "password-form"]) $(id).hidden = id !== form;
+}
+
+/** Who is signed in; null when nobody is, and then the form is shown. */
+export async function whoAmI() {
+  const secret = new URLSearchParams(location.hash.slice(1)).get("password");
+  if (secret) {
+    show("password-form");
+    return null;
+  }
+  const response = await fetch("/api/v1/auth/me");
+  if (response.status === 401) {
+    show("sign-in-form");
+    return null;
+  }
+  const me = await response.json();
+  if (!response.ok) throw new Error(me.detail ?? response.statusText);
+  csrf = me.csrf_token;
+  $("account-name").textContent = me.name;
+  $("account").hidden = false;
+  $("figures").hidden = false;
+  $("controls").hidden = false;
+  return me;
+}
+
+/** Shows the form when a session has ended. */
+export function signedOut() {
+  show("sign-in-form");
+  say("Your session has ended. Sign in again.");
+}
+
+$("sign-in-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  say("");
+  try {
+    await send("login", { email: $("email").value, password: $("password").value, browser: true });
+    location.reload();
+  } catch (error) {
+    say(error.message);
+  }
+});
+
+$("forgot").addEventListener("click", async () => {
+  if (!$("email").reportValidity()) return;
+  try {
+    say((await send("forgotten", { email: $("email").value })).detail);
+  } catch (error) {
+    say(error.message);
+  }
+});
+
+$("password-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  say("");
+  try {
+    const token = new URLSearchParams(location.hash.slice(1)).get("password");
+    await send("reset", { token, password: $("new-password").value });
+    history.replaceState(null, "", "/");
+    show("sign-in-form");
+    say("Your password is set. Sign in with it.");
+  } catch (error) {
+    say(error.message);
+  }
+});
+
+$("sign-out").addEventListener("click", async () => {
+  await send("logout").catch(() => null);
+  location.reload();
+});
