@@ -10,16 +10,24 @@
 //! - `parameters`, `names`, `ranges`: what a query string may say.
 //! - `listing`, `cursor`: a page of a list by keyset, and where the next one begins.
 //! - `database`, `values`: reads in one snapshot, together with the epoch that they belong to.
+//! - `present`, `answers`: the present epoch, and answers that are made once an epoch and shared.
+//! - `export`: whole lists as CSV, JSON Lines and workbooks, streamed.
+//! - `openapi`, `docs`: the document that describes the API, and its pages.
 //! - `commits`: learns of each commit of the dataflow.
 //! - `problem`: every error as RFC 9457 problem details.
 //! - `web`: the page, whose files are part of the program.
 
+mod answers;
 mod commits;
 mod cursor;
 mod database;
+mod docs;
+mod export;
 mod listing;
 mod names;
+mod openapi;
 mod parameters;
+mod present;
 mod problem;
 mod ranges;
 mod request;
@@ -29,5 +37,6 @@ mod settings;
 mod values;
 mod web;
 
+pub use openapi::document;
 pub use server::{ApiError, Server, run};
 pub use settings::ApiSettings;

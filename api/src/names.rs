@@ -1,6 +1,6 @@
 //! Whom a parameter means: an id, or a name as it is shown, compared as METRICS.md §2 says.
 
-use fandom_schemas::identity::{chatter_id, creator_id};
+use fandom_schemas::identity::{chatter_id, creator_id, fan_id};
 
 /// Platforms by the words that stand for them in a creator's parentheses, folded.
 const PLATFORMS: [(&str, &str); 7] = [
@@ -34,6 +34,13 @@ pub fn creators(text: &str) -> Vec<i64> {
 pub fn chatters(text: &str) -> Vec<i64> {
     let mut ids: Vec<i64> = text.parse().into_iter().collect();
     ids.push(chatter_id(Some(text)).cast_signed());
+    ids
+}
+
+/// The ids that a fan's text may mean: the id itself, or the user name on any of the known platforms.
+pub fn fans(text: &str) -> Vec<i64> {
+    let mut ids: Vec<i64> = text.parse().into_iter().collect();
+    ids.extend(["OF", "Fansly", "Fanvue"].map(|platform| fan_id(platform, text).cast_signed()));
     ids
 }
 

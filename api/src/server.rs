@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::commits::Commits;
 use crate::database::Database;
 use crate::resources::ingest::{self, Progress};
-use crate::{request, resources, settings::ApiSettings, web};
+use crate::{docs, openapi, request, settings::ApiSettings, web};
 
 /// Why the API could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -137,8 +137,9 @@ pub async fn run(settings: ApiSettings, postgres: PostgresSettings, stop: Cancel
 }
 
 fn router(app: App) -> Router {
-    Router::new()
-        .nest("/api/v1", resources::routes())
+    let (resources, document) = openapi::api();
+    resources
+        .merge(docs::routes(&document))
         .merge(web::routes())
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)
