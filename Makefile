@@ -31,6 +31,7 @@ soak: ## set up, then twenty times as many random histories, every agency every 
 bench: ## set up, then measure speed, freshness and memory (bench/README.md)
 	@scripts/setup
 	cargo build --release --locked -p fandom -p fandom-bench
+	"$(TARGET)/release/fandom-bench" parse
 	"$(TARGET)/release/fandom-bench" ingest
 	"$(TARGET)/release/fandom-bench" ingest --rows 5000000 --fans 312500
 	"$(TARGET)/release/fandom-bench" freshness

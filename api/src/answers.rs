@@ -174,7 +174,8 @@ mod tests {
         for asked in 0..40 {
             make(&answers, 1, asked).await.expect("another one").answer(1, &large).expect("JSON");
             let kept = answers.0.lock().expect("no panic");
-            let bytes: usize = kept.by_tag.values().filter_map(|slot| slot.made.get()).map(|made| made.body.len()).sum();
+            let bytes: usize =
+                kept.by_tag.values().filter_map(|slot| slot.made.get()).map(|made| made.body.len()).sum();
             assert!(bytes <= MOST_BYTES + LARGEST);
         }
     }

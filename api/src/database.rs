@@ -314,7 +314,11 @@ pub async fn answer<R: Record + 'static>(
     let snapshot = connection.snapshot().await?;
     let mut page = snapshot.page_of::<R>(&listing, &sql).await?;
     page.items.iter_mut().for_each(finish);
-    if listing.sparse { making.answer(page.epoch, &page.sparse(&listing.fields)?) } else { making.answer(page.epoch, &page) }
+    if listing.sparse {
+        making.answer(page.epoch, &page.sparse(&listing.fields)?)
+    } else {
+        making.answer(page.epoch, &page)
+    }
 }
 
 impl<R: Serialize> Page<R> {

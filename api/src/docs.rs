@@ -29,11 +29,15 @@ static STYLE: LazyLock<Bytes> = LazyLock::new(|| part("swagger-ui.css"));
 /// A file of Swagger UI's release.
 fn part(name: &str) -> Bytes {
     let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED)).expect("the archive is part of the program");
-    let path = archive.file_names().find(|path| path.ends_with(&format!("/dist/{name}"))).map(str::to_owned);
-    let mut file = archive.by_name(&path.expect("the archive has a distribution")).expect("it was listed");
-    let mut content = Vec::new();
-    file.read_to_end(&mut content).expect("the archive is sound");
-    content.into()
+    for place in 0..archive.len() {
+        let mut file = archive.by_index(place).expect("the archive is sound");
+        if file.enclosed_name().is_some_and(|path| path.ends_with(format!("dist/{name}"))) {
+            let mut content = Vec::new();
+            file.read_to_end(&mut content).expect("the archive is sound");
+            return content.into();
+        }
+    }
+    unreachable!("the archive has a distribution with {name}")
 }
 
 /// The routes, with this document.

@@ -269,9 +269,8 @@ impl Writer {
         let mut left = listing.limit.unwrap_or(usize::MAX);
         let statements = listing.parts(&R::columns());
         for statement in statements {
-            let mut rows = Box::pin(
-                snapshot.stream(&statement, listing.binds.values()).await.map_err(Stopped::Database)?,
-            );
+            let mut rows =
+                Box::pin(snapshot.stream(&statement, listing.binds.values()).await.map_err(Stopped::Database)?);
             while left > 0 {
                 let row = rows.try_next().await.map_err(|error| Stopped::Database(refused(&error)))?;
                 let Some(row) = row else { break };
@@ -301,7 +300,9 @@ impl Writer {
     async fn abort(self, why: Stopped) {
         match why {
             Stopped::Left => tracing::info!("an export was left by whoever asked for it"),
-            Stopped::Database(problem) => tracing::warn!(status = %problem.status(), "an export ended before it was whole"),
+            Stopped::Database(problem) => {
+                tracing::warn!(status = %problem.status(), "an export ended before it was whole")
+            }
             Stopped::Unwritten(error) => tracing::error!(error, "an export could not be written"),
         }
         let broken = std::io::Error::other("the export ended before it was whole");

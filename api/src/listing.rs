@@ -102,6 +102,7 @@ pub struct Listing {
     pub sparse: bool,
     /// What else than statement and values the answer depends on, such as a zone.
     pub besides: String,
+    limited: bool,
     keys: Vec<Key>,
     after: Option<Vec<KeyValue>>,
     fingerprint: u64,
@@ -119,12 +120,21 @@ impl Listing {
     }
 
     /// The same of items with these members.
-    pub fn of(
-        parameters: &mut Parameters,
-        members: &'static [&'static str],
-        sorts: &[Key],
-        ties: &[Key],
-    ) -> Listing {
+    pub fn of(parameters: &mut Parameters, members: &'static [&'static str], sorts: &[Key], ties: &[Key]) -> Listing {
+        let format = parameters.format();
+        let fields = parameters.words("fields", members);
+        let listing = Listing::plain(parameters, sorts, ties);
+        Listing {
+            limit: listing.limit.filter(|_| format == Format::Json || listing.limited),
+            format,
+            sparse: fields.is_some(),
+            fields: fields.unwrap_or_else(|| members.to_vec()),
+            ..listing
+        }
+    }
+
+    /// The same of a list that is shown page by page alone: reads `sort`, `limit` and `cursor`.
+    pub fn plain(parameters: &mut Parameters, sorts: &[Key], ties: &[Key]) -> Listing {
         let names: Vec<&str> = sorts.iter().map(|sort| sort.name).collect();
         let expected = format!("one of {} (with - before it: the greatest first)", names.join(", "));
         let sort = parameters.checked("sort", &expected, |text| {
@@ -135,8 +145,6 @@ impl Listing {
         let turned = |tie: &Key| Key { descending: tie.descending == sort.descending, ..tie.clone() };
         let mut keys: Vec<Key> = ties.iter().filter(|tie| tie.sql != sort.sql).map(turned).collect();
         keys.insert(0, Key { descending: sort.descending != sort.opposite, ..sort });
-        let format = parameters.format();
-        let fields = parameters.words("fields", members);
         let limit = parameters.checked("limit", "a number from 1 to 1000", |text| {
             text.parse().ok().filter(|limit| (1..=LIMIT_MOST).contains(limit))
         });
@@ -154,10 +162,11 @@ impl Listing {
             with: String::new(),
             from: String::new(),
             filters: Vec::new(),
-            limit: limit.or((format == Format::Json).then_some(LIMIT)),
-            format,
-            sparse: fields.is_some(),
-            fields: fields.unwrap_or_else(|| members.to_vec()),
+            limit: limit.or(Some(LIMIT)),
+            limited: limit.is_some(),
+            format: Format::Json,
+            fields: Vec::new(),
+            sparse: false,
             besides: String::new(),
             keys,
             after,

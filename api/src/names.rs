@@ -37,7 +37,7 @@ pub fn chatters(text: &str) -> Vec<i64> {
     ids
 }
 
-/// The ids that a fan's text may mean: the id itself, or the user name on any of the known platforms.
+/// The ids that a fan's text may mean: the id itself, or the username on any of the known platforms.
 pub fn fans(text: &str) -> Vec<i64> {
     let mut ids: Vec<i64> = text.parse().into_iter().collect();
     ids.extend(["OF", "Fansly", "Fanvue"].map(|platform| fan_id(platform, text).cast_signed()));
@@ -58,6 +58,14 @@ mod tests {
         assert!(creators("Leya (FS)").contains(&creator_id("Fansly", "Leya").cast_signed()));
         assert!(creators("Zoe (Patreon)").contains(&creator_id("Patreon", "Zoe").cast_signed()));
         assert!(creators("Zoe (the second)").contains(&creator_id("OF", "Zoe (the second)").cast_signed()));
+    }
+
+    #[test]
+    fn a_fan_is_known_by_username_and_id() {
+        let fan = fan_id("Fansly", "dragon").cast_signed();
+        for text in ["dragon", " Dragon", &fan.to_string()] {
+            assert!(fans(text).contains(&fan), "{text}");
+        }
     }
 
     #[test]

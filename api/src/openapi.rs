@@ -35,6 +35,9 @@ use crate::values::Day;
         (name = "Fans", description = "Fans, what they spend, and the clusters they are in"),
         (name = "Figures", description = "Totals, sales, and what platforms report beside what the rows say"),
         (name = "Files", description = "The spreadsheets that the figures are of"),
+        (name = "Messages", description = "Single messages, out of the sealed archive"),
+        (name = "Uploads", description = "Files that are uploaded, and where they stand"),
+        (name = "Mappings", description = "How sheets of other makes are read"),
         (name = "Service", description = "Whether figures can be relied upon, and when they change"),
     ),
 )]
@@ -66,6 +69,19 @@ pub(crate) struct Periods {
     /// zone of the reports alone.
     #[param(example = "Europe/Belgrade")]
     zone: Option<String>,
+}
+
+/// A page of a list.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes parameters, which are read one by one")]
+pub(crate) struct Paging {
+    /// Items of a page, 100 without it.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    #[param(max_length = 2000)]
+    cursor: Option<String>,
 }
 
 /// Of a creator.
@@ -112,13 +128,13 @@ fn complete(document: &mut Value) {
     let mut listed = Vec::new();
     let paths = document["paths"].as_object_mut().expect("a document has paths");
     for (path, methods) in paths {
-        for operation in methods.as_object_mut().expect("a path has methods").values_mut() {
+        for (method, operation) in methods.as_object_mut().expect("a path has methods") {
             let id = operation["operationId"].as_str().expect("operations have names").to_owned();
             if let Some(list) = resources::lists().into_iter().find(|list| format!("/api/v1{}", list.path) == *path) {
                 lists::complete(operation, &list);
                 listed.push(operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].clone());
             }
-            shared::complete(operation, examples.remove(&id));
+            shared::complete(method, operation, examples.remove(&id));
         }
     }
     lists::loosen(document, &listed);

@@ -6,7 +6,9 @@ mod creators;
 mod fans;
 mod files;
 mod health;
+pub(crate) mod ingest;
 mod live;
+mod messages;
 mod overview;
 mod performance;
 mod ranking;
@@ -40,8 +42,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(sales::list))
         .routes(routes!(reconciliation::list))
         .routes(routes!(files::list))
+        .routes(routes!(messages::list))
         .routes(routes!(template::list))
         .routes(routes!(live::stream))
+        .nest("/ingest", ingest::routes())
 }
 
 /// The lists among them, whose sorting, paging and forms are documented in one place.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fandom_services::env::Env;
+use fandom_services::sealing::KeyRing;
 use jiff::tz::TimeZone;
 
 /// How the API answers.
@@ -18,6 +19,7 @@ use jiff::tz::TimeZone;
 /// - `FANDOM_MAX_FILE_BYTES`: the most bytes of an uploaded file (512 MiB).
 /// - `FANDOM_API_HOSTS`: further host names by which it may be asked, separated by commas. Loopback names always may;
 ///   any other is refused, so that no web page elsewhere can read the figures by pointing a name of its own here.
+/// - `FANDOM_ARCHIVE_KEY`: the keys of the message archive, see [`KeyRing`]; without it no single messages are shown.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// The port on loopback; 0 takes a free one.
@@ -38,6 +40,8 @@ pub struct ApiSettings {
     pub max_file_bytes: u64,
     /// Further host names, in lower case and without a port.
     pub hosts: Vec<String>,
+    /// The keys that message texts are read with.
+    pub archive_keys: Option<KeyRing>,
 }
 
 impl ApiSettings {
@@ -75,6 +79,7 @@ impl ApiSettings {
                 .map(|host| host.trim().to_lowercase())
                 .filter(|host| !host.is_empty())
                 .collect(),
+            archive_keys: KeyRing::from_env(env),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Measures the dataflow over a real broker and a real database, which it starts for itself.
+//! Measures the dataflow over a real broker and a real database, which it starts for itself, and the reader of workbooks.
 //!
 //! ```text
 //!  load ─▶ fandom.rows ─▶ `fandom dataflow` ─▶ Postgres ─▶ what a reader sees, and when
@@ -19,6 +19,7 @@ use serde::Serialize;
 mod freshness;
 mod ingest;
 mod load;
+mod parse;
 mod sight;
 
 /// Measures the dataflow over real Kafka and Postgres.
@@ -66,6 +67,8 @@ enum Measure {
     Ingest(ingest::Options),
     /// From the moment at which a row was to be sent, to the moment at which a reader of Postgres sees its effect.
     Freshness(freshness::Options),
+    /// A workbook becomes rows that are ready to be published, against calamine that looks at its cells.
+    Parse(parse::Options),
 }
 
 /// What is on the log before the measurement.
@@ -100,6 +103,11 @@ async fn main() -> anyhow::Result<()> {
                 report(json, "ingest", result)
             })
             .await
+        }
+        Measure::Parse(options) => {
+            let result = parse::run(&options)?;
+            println!("{result}");
+            report(json, "parse", &result)
         }
         Measure::Freshness(options) => {
             println!("{}", freshness::HEADER);

@@ -6,8 +6,10 @@
 //! - `publish`: a version of a file onto the log, exactly once in effect.
 //! - [`mod@run`]: the loop that ties them together.
 //! - [`reading`]: how files are read.
+//! - [`isolation`]: files read in a process of their own.
 //! - [`settings`]: what the environment says.
 
+pub mod isolation;
 mod meters;
 mod publish;
 pub mod reading;

@@ -28,7 +28,6 @@ mod rows;
 mod versions;
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -39,15 +38,16 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::log::{Broker, Log, LogError};
 
-use self::log::Flight;
+use self::log::{Flight, LARGEST_VALUE};
 use self::rows::{FIRST_ORDINALS, VersionRows};
 use self::versions::{superseded, unfinished, with_previous};
+use crate::isolation::{Isolation, Unreadable};
 use crate::meters;
 use crate::reading::Reading;
 use crate::source::{Content, Digest, FetchError, Seen, Source};
 use crate::uploads::decide::{ContentAction, decide_content};
 use crate::uploads::{StoreError, Upload, Uploads};
-use crate::workbook::{self, Fault, ReadSummary, mapping};
+use crate::workbook::{ReadSummary, mapping};
 
 /// Brings files of one source onto the log, over one session.
 pub(crate) struct Publisher {
@@ -55,6 +55,8 @@ pub(crate) struct Publisher {
     pub uploads: Uploads,
     /// How files are read whose source says nothing else.
     pub reading: Arc<Reading>,
+    /// Where they are read.
+    pub isolation: Isolation,
     /// Called when the session ends.
     pub stop: CancellationToken,
 }
@@ -102,7 +104,7 @@ impl Publisher {
         let reading = seen.reading.as_ref().unwrap_or(&self.reading);
         let sha256 = match &content.digest {
             Digest::Bytes(sha256) => sha256.clone(),
-            Digest::Rows => match content::digest_of_rows(&content.path, &seen.name, reading).await {
+            Digest::Rows => match content::digest_of_rows(&content.path, &seen.name, reading, &self.isolation).await {
                 Ok(sha256) => sha256,
                 Err(error) => return self.unread(seen, known, &error).await,
             },
@@ -194,7 +196,9 @@ impl Publisher {
                 return self.fail_if_of_the_record(attempt, error).await;
             }
             Err(_) if !content.is_unchanged() => return Ok(Outcome::Changed),
-            Err(Unreadable::Machine(error)) => return self.unread(seen, Some(upload), &error).await,
+            Err(Unreadable::Machine(reason)) => {
+                return self.unread(seen, Some(upload), &io::Error::other(reason)).await;
+            }
             Err(Unreadable::File(reason)) => return self.fail(attempt, &reason).await,
         };
         if let Err(error) = flight.delivered().await {
@@ -250,19 +254,9 @@ impl Publisher {
         let names = (seen.file.as_str(), seen.name.as_str());
         let mut rows = VersionRows::new(&self.log, &self.uploads, flight, names, version, reserved);
         let how = Arc::clone(seen.reading.as_ref().unwrap_or(&self.reading));
-        let (path, name) = (content.path.clone(), seen.name.clone());
+        let (path, name, isolation) = (content.path.clone(), seen.name.clone(), self.isolation.clone());
         let reading = tokio::task::spawn_blocking(move || {
-            // A file on which the reader breaks must not take the others with it.
-            let read = catch_unwind(AssertUnwindSafe(|| workbook::read(&path, &name, &how.options, &mut rows)));
-            let read = match read {
-                Err(_) => Err(Unreadable::File(BROKEN.to_owned())),
-                Ok(Err(error)) => Err(match error.fault() {
-                    Fault::Receiver => Unreadable::Stopped,
-                    Fault::Machine => Unreadable::Machine(io::Error::other(fandom_services::postgres::cause(&error))),
-                    Fault::File => Unreadable::File(error.to_string()),
-                }),
-                Ok(Ok(summary)) => Ok(summary),
-            };
+            let read = isolation.read(&path, &name, &how, LARGEST_VALUE, &mut rows);
             // Of a file that turns out to be unreadable, the rows that were rejected before tell something too.
             let read = match (read, rows.write_kept()) {
                 (Err(Unreadable::Stopped), _) => Err(Unreadable::Stopped),
@@ -274,7 +268,7 @@ impl Publisher {
             };
             (rows, read)
         });
-        reading.await.expect("the closure catches what is thrown, and is not aborted")
+        reading.await.expect("the reader's panics are caught, and the task is not aborted")
     }
 
     async fn fail_if_of_the_record(&self, attempt: Attempt<'_>, error: PublishError) -> Result<Outcome, PublishError> {
@@ -390,16 +384,6 @@ struct Attempt<'a> {
     rows: u64,
     rejects: u64,
 }
-
-/// Why content was not read to its end.
-enum Unreadable {
-    File(String),
-    Machine(io::Error),
-    Stopped,
-}
-
-const BROKEN: &str = "the reader broke on this file, which is a fault of this program: report it, and save the workbook again \
-                      with a spreadsheet program";
 
 /// Does what may wait for the producer's queue.
 async fn blocking(work: impl FnOnce() -> Result<(), PublishError> + Send + 'static) -> Result<(), PublishError> {

@@ -23,6 +23,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::isolation::Isolation;
 use crate::meters;
 use crate::publish::{Broker, LogError, PublishError};
 use crate::reading::Reading;
@@ -143,7 +144,7 @@ pub async fn run(
     };
     let (wake, woken) = watch::channel(0);
     tokio::spawn(wake::listen(postgres.clone(), wake, stop.clone()));
-    let servers = Servers { kafka, broker: Arc::default(), postgres, woken };
+    let servers = Servers { kafka, broker: Arc::default(), postgres, isolation: settings.isolation, woken };
     let (files_at_once, reading) = (settings.files_at_once, Arc::new(Reading::new(options)));
     let (folder, uploads, drive) = tokio::join!(
         serve(folder, files_at_once, &reading, &servers, &stop),
@@ -158,6 +159,7 @@ struct Servers {
     kafka: KafkaSettings,
     broker: Arc<Broker>,
     postgres: PostgresSettings,
+    isolation: Isolation,
     /// Moves on when the API asks something or a mapping changes.
     woken: watch::Receiver<u64>,
 }
@@ -167,7 +169,7 @@ async fn serve<S: Source>(
     source: Option<S>,
     files_at_once: usize,
     reading: &Arc<Reading>,
-    Servers { kafka, broker, postgres, woken }: &Servers,
+    Servers { kafka, broker, postgres, isolation, woken }: &Servers,
     stop: &CancellationToken,
 ) -> Result<(), ConnectorError> {
     let Some(source) = source.map(Arc::new) else { return Ok(()) };
@@ -175,7 +177,8 @@ async fn serve<S: Source>(
     let mut said = String::new();
     loop {
         let began = Instant::now();
-        let opening = Session::open(files_at_once, (kafka, broker), postgres, reading, &source, woken.clone(), stop);
+        let (kafka, reading) = ((kafka, broker), (reading, isolation));
+        let opening = Session::open(files_at_once, kafka, postgres, reading, &source, woken.clone(), stop);
         let ended = match opening.await {
             Ok(Some(mut session)) => {
                 said.clear();

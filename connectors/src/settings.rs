@@ -8,6 +8,7 @@ use fandom_schemas::mappings::UPLOADS;
 use fandom_services::env::Env;
 use jiff::tz::TimeZone;
 
+use crate::isolation::Isolation;
 use crate::source::drive::DriveSettings;
 use crate::source::{NAME_FORM, is_name};
 use crate::workbook::Limits;
@@ -29,7 +30,7 @@ use crate::workbook::Limits;
 /// - `FANDOM_FILES_AT_ONCE`: how many files are read and published at the same time (2).
 /// - `FANDOM_MAX_FILE_BYTES`, `FANDOM_MAX_INFLATED_BYTES`, `FANDOM_MAX_SHARED_STRING_BYTES`, `FANDOM_MAX_SHARED_STRINGS`,
 ///   `FANDOM_MAX_ZIP_ENTRIES`, `FANDOM_MAX_INFLATION_RATIO`, `FANDOM_MAX_CELLS`, `FANDOM_MAX_SHEETS`, `FANDOM_MAX_COLUMNS`,
-///   `FANDOM_MAX_TEXT_BYTES`, `FANDOM_MAX_STRING_CHARS`, `FANDOM_MAX_ROW_BYTES`, `FANDOM_MAX_XLS_BYTES`: what a file may cost
+///   `FANDOM_MAX_TEXT_BYTES`, `FANDOM_MAX_STRING_CHARS`, `FANDOM_MAX_ROW_BYTES`, `FANDOM_MAX_XLS_BYTES`, `FANDOM_MAX_READ_SECONDS`: what a file may cost
 ///   at most, see [`Limits`]. Where one of them, the zone or the platform is changed, every file is read again at the next
 ///   start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct ConnectorSettings {
     pub limits: Limits,
     /// The folders of Google Drive, if any are read.
     pub drive: Option<DriveSettings>,
+    /// Whether each file is read in a process of its own. The environment says nothing of it.
+    pub isolation: Isolation,
 }
 
 impl ConnectorSettings {
@@ -125,6 +128,7 @@ impl ConnectorSettings {
             }),
             limits: limits(env),
             drive,
+            isolation: Isolation::default(),
         }
     }
 }
@@ -148,6 +152,7 @@ fn limits(env: &mut Env) -> Limits {
         max_string_chars,
         max_row_bytes,
         max_xls_bytes,
+        max_read_seconds,
     } = Limits::default();
     Limits {
         max_file_bytes: limit(env, "FILE_BYTES", max_file_bytes),
@@ -163,6 +168,7 @@ fn limits(env: &mut Env) -> Limits {
         max_string_chars: limit(env, "STRING_CHARS", max_string_chars),
         max_row_bytes: limit(env, "ROW_BYTES", max_row_bytes),
         max_xls_bytes: limit(env, "XLS_BYTES", max_xls_bytes),
+        max_read_seconds: limit(env, "READ_SECONDS", max_read_seconds),
     }
 }
 

@@ -23,6 +23,8 @@ mod columns;
 mod container;
 mod error;
 mod format;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod kind;
 mod layout;
 mod limits;
@@ -40,6 +42,7 @@ use std::path::Path;
 use fandom_schemas::manifest::Sheet;
 use fandom_schemas::rows::{Row, Text};
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use reading::Reading;
 
@@ -97,7 +100,7 @@ impl From<Stop> for NotTaken {
 }
 
 /// A row that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedRow {
     /// The sheet's name; `None` where the format has none (.csv).
     pub sheet: Option<String>,

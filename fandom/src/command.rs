@@ -30,10 +30,18 @@ enum Command {
     Dataflow(DataflowArgs),
     /// Serve the API and the page
     Api,
+    /// Keep the texts of live messages in Postgres, encrypted
+    Archive(ArchiveArgs),
     /// Bring the database to the newest schema
     Migrate,
     /// Make the topics that are missing
     Topics,
+    /// Read a file for another process of this program
+    #[command(name = fandom_connectors::isolation::COMMAND, hide = true)]
+    ReadWorkbook {
+        /// The file
+        path: PathBuf,
+    },
     /// Write sample workbooks
     Sample(SampleArgs),
     /// Suggest, preview, save and list how sheets of other makes are read
@@ -66,6 +74,19 @@ impl DataflowArgs {
     }
 }
 
+/// What to do with the message archive, other than to keep it up to date.
+#[derive(Clone, Debug, Args)]
+struct ArchiveArgs {
+    #[command(subcommand)]
+    action: Option<ArchiveAction>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum ArchiveAction {
+    /// Seal with the first key of FANDOM_ARCHIVE_KEY what another of them sealed
+    Rotate,
+}
+
 /// How to start everything.
 #[derive(Clone, Debug, Default, Args)]
 pub struct UpArgs {
@@ -93,6 +114,9 @@ pub fn run() -> ExitCode {
         Command::Connect => parts::connect(Env::of_process()),
         Command::Dataflow(args) => parts::dataflow(args.over(Env::of_process())),
         Command::Api => parts::api(Env::of_process()),
+        Command::Archive(ArchiveArgs { action: None }) => parts::archive(Env::of_process()),
+        Command::Archive(ArchiveArgs { action: Some(ArchiveAction::Rotate) }) => parts::rotate(Env::of_process()),
+        Command::ReadWorkbook { path } => return fandom_connectors::isolation::run_child(&path),
         Command::Migrate => parts::migrate(Env::of_process()),
         Command::Topics => parts::topics(Env::of_process()),
         Command::Sample(args) => write_sample(&args),

@@ -4,7 +4,9 @@ use std::future::Future;
 
 use anyhow::{Context, anyhow};
 use fandom_api::ApiSettings;
+use fandom_archive::ArchiveSettings;
 use fandom_connectors::ConnectorSettings;
+use fandom_connectors::isolation::Isolation;
 use fandom_dataflows::DataflowSettings;
 use fandom_services::env::Env;
 use fandom_services::kafka::{KafkaSettings, ensure_topics};
@@ -28,7 +30,8 @@ pub fn connect(mut env: Env) -> anyhow::Result<()> {
         KafkaSettings::from_env(&mut env),
         PostgresSettings::from_env(&mut env),
     );
-    let (connectors, kafka, postgres) = begin(env, settings)?;
+    let (mut connectors, kafka, postgres) = begin(env, settings)?;
+    connectors.isolation = Isolation::of_this_program();
     until_stopped(|stop| fandom_connectors::run(connectors, kafka, postgres, stop))
 }
 
@@ -63,6 +66,30 @@ pub fn api(mut env: Env) -> anyhow::Result<()> {
     let settings = (ApiSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
     let (api, postgres) = begin(env, settings)?;
     until_stopped(|stop| fandom_api::run(api, postgres, stop))
+}
+
+/// Runs the message archive until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// When settings cannot be used, or the archive fails.
+pub fn archive(mut env: Env) -> anyhow::Result<()> {
+    let settings =
+        (ArchiveSettings::from_env(&mut env), KafkaSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
+    let (archive, kafka, postgres) = begin(env, settings)?;
+    until_stopped(|stop| fandom_archive::run(archive, kafka, postgres, stop))
+}
+
+/// Seals every text of the message archive with the newest key.
+///
+/// # Errors
+/// When settings cannot be used, Postgres does not answer, or a text cannot be read.
+pub fn rotate(mut env: Env) -> anyhow::Result<()> {
+    let settings = (ArchiveSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
+    let (archive, postgres) = begin(env, settings)?;
+    let rotated = runtime()?.block_on(fandom_archive::rotate(&archive, &postgres))?;
+    let fandom_archive::rotate::Rotated { texts, key_id, put_away } = rotated;
+    tracing::info!(texts, key_id, ?put_away, "every text of the archive is sealed with the newest key");
+    Ok(())
 }
 
 /// Brings the database to the newest schema.

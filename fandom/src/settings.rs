@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use fandom_api::ApiSettings;
+use fandom_archive::ArchiveSettings;
 use fandom_connectors::ConnectorSettings;
 use fandom_dataflows::DataflowSettings;
 use fandom_services::env::{Env, Problems};
@@ -136,6 +137,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_MAX_STRING_CHARS", "200000", "most characters of a cell"),
     setting("FANDOM_MAX_ROW_BYTES", "8388608", "most bytes of a row (8 MiB)"),
     setting("FANDOM_MAX_XLS_BYTES", "134217728", "most bytes of an .xls file (128 MiB)"),
+    setting("FANDOM_MAX_READ_SECONDS", "300", "most seconds of computing that it takes to read a file"),
     setting("FANDOM_EPOCH_MS", "2", "least milliseconds between two commits of the views"),
     setting("FANDOM_VIEW_TOPICS", "yes", "whether changes of the views are written to the topics fandom.views.*"),
     setting("FANDOM_MAX_ROWS_IN_FLIGHT", "400000", "most rows read from Kafka whose effect is not yet in Postgres"),
@@ -149,12 +151,23 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_API_HEARTBEAT_SECONDS", "15", "seconds after which an idle live stream says that it lives"),
     setting("FANDOM_API_LIVE_STREAMS", "256", "most live streams at once"),
     setting("FANDOM_API_HOSTS", "none", "further host names by which the API may be asked, separated by commas"),
+    setting(
+        "FANDOM_ARCHIVE_KEY",
+        "made, with up",
+        "key of the message archive: 32 random bytes in base64; several separated by commas, the newest first",
+    ),
+    setting(
+        "FANDOM_ENV",
+        "development",
+        "development or production, where up makes no key but needs FANDOM_ARCHIVE_KEY",
+    ),
     setting("FANDOM_KAFKA_PARTITIONS", "12", "partitions of topics that are made"),
     setting("FANDOM_KAFKA_REPLICATION", "1", "copies of topics that are made"),
     setting(
         "FANDOM_KAFKA_<PROPERTY>",
         "none",
-        "any property of librdkafka, its dots written as underscores, such as FANDOM_KAFKA_SECURITY_PROTOCOL=SASL_SSL",
+        "any property of librdkafka but those on which exactness rests (acknowledgements, idempotence, offsets), its dots written as \
+         underscores, such as FANDOM_KAFKA_SECURITY_PROTOCOL=SASL_SSL",
     ),
     setting(
         "FANDOM_KAFKA_JARS",
@@ -166,7 +179,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "FANDOM_METRICS_PORT",
         "0",
-        "port on loopback of /metrics for Prometheus, 0 for none; with up that of the API, the next two of connectors and dataflow",
+        "port on loopback of /metrics for Prometheus, 0 for none; with up that of the API, the next three of connectors, dataflow and archive",
     ),
     setting("FANDOM_FAILPOINTS", "none", "for tests: where a part ends as if killed, as name=N,name=N"),
 ];
@@ -196,6 +209,8 @@ pub struct AllSettings {
     pub dataflow: DataflowSettings,
     /// API.
     pub api: ApiSettings,
+    /// Message archive.
+    pub archive: ArchiveSettings,
 }
 
 impl AllSettings {
@@ -209,6 +224,7 @@ impl AllSettings {
             connectors: ConnectorSettings::from_env(env),
             dataflow: DataflowSettings::from_env(env),
             api: ApiSettings::from_env(env),
+            archive: ArchiveSettings::from_env(env),
         }
     }
 }
@@ -253,9 +269,10 @@ mod tests {
             ("FANDOM_KAFKA_NO_SUCH_PROPERTY", "1"),
         ]);
         let settings = AllSettings::from_env(&mut env);
-        let text = finish(env, settings).err().expect("eight problems").to_string();
+        let text = finish(env, settings).err().expect("nine problems").to_string();
         for variable in [
             "DATABASE_URL",
+            "FANDOM_ARCHIVE_KEY",
             "FANDOM_KAFKA_NO_SUCH_PROPERTY",
             "FANDOM_LOG_FORMAT",
             "FANDOM_POLL_MS",
@@ -266,7 +283,7 @@ mod tests {
         ] {
             assert_eq!(text.matches(&format!("\n  {variable}: ")).count(), 1, "{variable} in:\n{text}");
         }
-        assert!(text.starts_with("8 settings cannot be used:"), "{text}");
+        assert!(text.starts_with("9 settings cannot be used:"), "{text}");
     }
 
     #[test]
@@ -285,7 +302,7 @@ mod tests {
     fn every_setting_is_listed() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut named = BTreeSet::new();
-        for part in ["services", "connectors", "dataflows", "api", "fandom"] {
+        for part in ["services", "connectors", "dataflows", "api", "archive", "fandom"] {
             variables_in(&root.join(part).join("src"), &mut named);
         }
         assert!(named.len() > 10, "too few variables were found to believe it: {named:?}");

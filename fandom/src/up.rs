@@ -1,8 +1,8 @@
 //! Everything on one machine: servers, schema, topics, sample, parts; stopped together and in order.
 //!
 //! ```text
-//!  settings ─▶ lock ─▶ Kafka, Postgres ─▶ schema, topics ─▶ sample ─▶ dataflow, connectors, API ─▶ ready
-//!                                    stop: API ─▶ connectors ─▶ dataflow ─▶ Kafka ─▶ Postgres
+//!  settings ─▶ lock ─▶ Kafka, Postgres ─▶ schema, topics ─▶ sample ─▶ API, connectors, dataflow, archive ─▶ ready
+//!                                    stop: API ─▶ connectors ─▶ dataflow ─▶ archive ─▶ Kafka ─▶ Postgres
 //! ```
 //!
 //! - [`progress`]: what is said on the way.
@@ -22,6 +22,7 @@ use fandom_services::env::Env;
 use fandom_services::kafka::ensure_topics;
 use fandom_services::postgres::PostgresSettings;
 use fandom_services::retry::Backoff;
+use fandom_services::sealing::{KeyRing, VARIABLE as ARCHIVE_KEY};
 use tokio::sync::mpsc::Receiver;
 
 use crate::command::UpArgs;
@@ -50,6 +51,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// them takes a moment more, and ten seconds are promised.
 const STOP_PATIENCE: Duration = Duration::from_secs(9);
 
+/// Stands for a key until the data directory is there to keep one.
+const PLACE_OF_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
 /// What `up` was asked for, by options and environment.
 struct Plan {
     data: PathBuf,
@@ -62,6 +66,8 @@ struct Plan {
     kafka: Option<String>,
     /// The database to use instead of a local one.
     database_url: Option<String>,
+    /// Whether the message archive needs a key of its own.
+    makes_key: bool,
 }
 
 /// Starts everything, and runs it until SIGTERM or Ctrl-C.
@@ -98,12 +104,16 @@ fn plan(args: &UpArgs, env: Env) -> anyhow::Result<(Plan, AllSettings)> {
     }
 
     let log = given("FANDOM_LOG").is_none().then(|| "warn".to_owned());
+    let mut env = env;
+    let makes_key = env.text(ARCHIVE_KEY).is_none() && !env.is_production();
     let mut env = env
         .with("FANDOM_PORT", args.port.map(|port| port.to_string()))
         .with("FANDOM_WORKERS", args.workers.map(|workers| workers.to_string()))
         // What will be started here is not missing.
         .with("KAFKA_BOOTSTRAP_SERVERS", kafka.is_none().then(|| "127.0.0.1:9092".to_owned()))
         .with("DATABASE_URL", database_url.is_none().then(|| "postgresql://127.0.0.1/fandom".to_owned()))
+        // As what will be made here is not; this is the shape of a key and never used.
+        .with(ARCHIVE_KEY, makes_key.then(|| PLACE_OF_KEY.to_owned()))
         // This process has little to log that it does not say; the parts log as they are told.
         .with("FANDOM_LOG", log);
     let settings = AllSettings::from_env(&mut env);
@@ -114,7 +124,10 @@ fn plan(args: &UpArgs, env: Env) -> anyhow::Result<(Plan, AllSettings)> {
     let inbox = inbox.map_or_else(|| Ok(data.join("inbox")), |inbox| absolute(&inbox))?;
     let uploads = settings.api.uploads.as_deref().map_or_else(|| Ok(data.join("uploads")), absolute)?;
     let (port, workers) = (settings.api.port, settings.dataflow.workers);
-    Ok((Plan { data, inbox, uploads, port, workers, sample: !args.no_sample, kafka, database_url }, settings))
+    Ok((
+        Plan { data, inbox, uploads, port, workers, sample: !args.no_sample, kafka, database_url, makes_key },
+        settings,
+    ))
 }
 
 /// What runs.
@@ -155,7 +168,7 @@ impl Up {
 
         let heartbeat = readiness::heartbeat(&postgres).await;
         let logs = data.join("logs");
-        let environment = vec![
+        let mut environment = vec![
             ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), kafka.bootstrap_servers.clone()),
             ("DATABASE_URL".to_owned(), database_url.clone()),
             ("FANDOM_INBOX".to_owned(), self.plan.inbox.display().to_string()),
@@ -163,7 +176,12 @@ impl Up {
             ("FANDOM_PORT".to_owned(), self.plan.port.to_string()),
             ("FANDOM_WORKERS".to_owned(), self.plan.workers.to_string()),
         ];
-        for (place, (name, patience)) in (0u16..).zip([("api", 2000), ("connect", 1200), ("dataflow", 1500)]) {
+        if self.plan.makes_key {
+            let (_, key) = KeyRing::of_file(&data.join("archive.key"))?;
+            environment.push((ARCHIVE_KEY.to_owned(), key));
+        }
+        let parts = [("api", 2000), ("connect", 1200), ("dataflow", 1500), ("archive", 1000)];
+        for (place, (name, patience)) in (0u16..).zip(parts) {
             let patience = Duration::from_millis(patience);
             let mut environment = environment.clone();
             if settings.metrics.port != 0 {

@@ -85,6 +85,17 @@ impl Env {
         }
     }
 
+    /// Whether this is a system that people rely on: what makes itself at home on a machine, such as a key, has to be given there.
+    ///
+    /// - `FANDOM_ENV`: `development` or `production` (`development`).
+    pub fn is_production(&mut self) -> bool {
+        self.checked("FANDOM_ENV", false, "development or production", |text| match text {
+            "production" => Some(true),
+            "development" => Some(false),
+            _ => None,
+        })
+    }
+
     /// Notes a problem.
     pub fn problem(&mut self, variable: &str, message: impl Into<String>) {
         self.problems.push(Problem { variable: variable.to_owned(), message: message.into() });

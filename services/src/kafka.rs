@@ -15,7 +15,7 @@ use crate::env::Env;
 /// How to reach Kafka.
 ///
 /// - `KAFKA_BOOTSTRAP_SERVERS`: brokers, `host:port,host:port`. Required, but for `fandom up`, which starts a broker.
-/// - `FANDOM_KAFKA_<PROPERTY>`: any property of librdkafka, its dots written as underscores, such as
+/// - `FANDOM_KAFKA_<PROPERTY>`: any property of librdkafka but those on which exactness rests, its dots written as underscores, such as
 ///   `FANDOM_KAFKA_SECURITY_PROTOCOL=SASL_SSL`.
 /// - `FANDOM_KAFKA_PARTITIONS`: partitions of topics that are made (12).
 /// - `FANDOM_KAFKA_REPLICATION`: copies of topics that are made (1).

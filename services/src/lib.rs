@@ -7,6 +7,7 @@
 //! - [`retry`]: waiting longer after each failure.
 //! - [`logs`]: structured logs.
 //! - [`metrics`]: metrics, as Prometheus reads them.
+//! - [`sealing`]: texts encrypted at rest.
 
 pub mod env;
 pub mod failpoints;
@@ -15,3 +16,4 @@ pub mod logs;
 pub mod metrics;
 pub mod postgres;
 pub mod retry;
+pub mod sealing;

@@ -12,7 +12,7 @@ const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 /// Where metrics are served.
 ///
 /// - `FANDOM_METRICS_PORT`: port, on loopback, of `/metrics` of this part; 0 for none (0). With `fandom up` that of the API; the
-///   connectors have the next one, and the dataflow the one after.
+///   connectors, the dataflow and the archive have the next ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MetricsSettings {
     /// The port; 0 for none.

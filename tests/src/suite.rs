@@ -20,6 +20,8 @@ pub enum Part {
     Peer,
     /// `fandom api`.
     Api,
+    /// `fandom archive`.
+    Archive,
 }
 
 impl Part {
@@ -28,6 +30,7 @@ impl Part {
             Part::Connect => "connect",
             Part::Dataflow | Part::Peer => "dataflow",
             Part::Api => "api",
+            Part::Archive => "archive",
         }
     }
 
@@ -159,7 +162,7 @@ impl Suite {
             let lines: Vec<&str> = text.lines().collect();
             format!("--- {}\n{}\n", part.log_name(), lines[lines.len().saturating_sub(25)..].join("\n"))
         };
-        [Part::Connect, Part::Dataflow, Part::Peer, Part::Api].map(tail).concat()
+        [Part::Connect, Part::Dataflow, Part::Peer, Part::Api, Part::Archive].map(tail).concat()
     }
 
     /// A connection to the database, without the suite's own code.
@@ -203,7 +206,7 @@ impl Suite {
 
 impl Drop for Suite {
     fn drop(&mut self) {
-        for part in [Part::Api, Part::Connect, Part::Dataflow, Part::Peer] {
+        for part in [Part::Api, Part::Archive, Part::Connect, Part::Dataflow, Part::Peer] {
             self.kill(part);
         }
     }

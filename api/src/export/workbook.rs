@@ -42,7 +42,7 @@ impl Sheets {
     }
 
     fn sheet(&mut self) -> Result<(), XlsxError> {
-        let sheet = self.workbook.add_worksheet_with_constant_memory();
+        let sheet = self.workbook.add_worksheet_with_constant_memory()?;
         for (column, field) in (0..).zip(&self.fields) {
             sheet.write_string_with_format(0, column, *field, &self.header)?;
         }

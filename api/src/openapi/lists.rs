@@ -25,10 +25,13 @@ impl List {
 
 /// Adds the parameters and forms of a list to its operation.
 pub fn complete(operation: &mut Value, list: &List) {
-    let sorts: Vec<String> =
-        list.sorts.iter().flat_map(|sort| [(*sort).to_owned(), format!("-{sort}")]).collect();
+    let sorts: Vec<String> = list.sorts.iter().flat_map(|sort| [(*sort).to_owned(), format!("-{sort}")]).collect();
     let parameters = [
-        ("sort", "What it is sorted by; with `-` before it the greatest first.", json!({"type": "string", "enum": sorts})),
+        (
+            "sort",
+            "What it is sorted by; with `-` before it the greatest first.",
+            json!({"type": "string", "enum": sorts}),
+        ),
         (
             "limit",
             "Items of a page, 100 without it; of an export the most rows, all without it.",
@@ -39,7 +42,9 @@ pub fn complete(operation: &mut Value, list: &List) {
     let array = operation.as_object_mut().expect("an operation").entry("parameters").or_insert_with(|| json!([]));
     let array = array.as_array_mut().expect("a list of parameters");
     for (name, description, schema) in parameters {
-        array.push(json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema}));
+        array.push(
+            json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema}),
+        );
     }
     array.push(json!({
         "name": "fields", "in": "query", "required": false, "style": "form", "explode": false,
@@ -56,10 +61,13 @@ pub fn complete(operation: &mut Value, list: &List) {
         "schema": {"type": "string", "description": "RFC 4180 with a header; texts that look like formulas begin with an apostrophe"},
         "example": format!("{}\r\n", list.fields.join(",")),
     }));
-    content.insert("application/x-ndjson".to_owned(), json!({
-        "schema": {"type": "string", "description": "one item a line"},
-        "example": "{}\n",
-    }));
+    content.insert(
+        "application/x-ndjson".to_owned(),
+        json!({
+            "schema": {"type": "string", "description": "one item a line"},
+            "example": "{}\n",
+        }),
+    );
     content.insert(Format::Xlsx.media_type().to_owned(), json!({
         "schema": {"type": "string", "contentMediaType": Format::Xlsx.media_type(), "description": "a workbook with a sheet"},
     }));

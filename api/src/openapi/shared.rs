@@ -2,23 +2,95 @@
 
 use serde_json::{Value, json};
 
-/// Answers that are problems: status, name of the component, when, and the slug and detail of the example.
-const PROBLEMS: [(&str, &str, &str, &str, &str); 9] = [
-    ("400", "BadRequest", "The request cannot be read", "bad-request", "the query string cannot be read as name=value&name=value"),
-    ("401", "Unauthenticated", "Nobody is signed in, or the token is no longer valid", "unauthenticated", "sign in at /api/v1/login, or send a key"),
+/// A problem: status, name of the component, when, and the slug and detail of the example.
+type Case = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+/// What any operation may answer.
+const PROBLEMS: [Case; 9] = [
+    (
+        "400",
+        "BadRequest",
+        "The request cannot be read",
+        "bad-request",
+        "the query string cannot be read as name=value&name=value",
+    ),
+    (
+        "401",
+        "Unauthenticated",
+        "Nobody is signed in, or the token is no longer valid",
+        "unauthenticated",
+        "sign in at /api/v1/login, or send a key",
+    ),
     ("403", "Forbidden", "Whoever is signed in may not ask this", "forbidden", "the role chatter may not read this"),
-    ("404", "NotFound", "There is no such thing, or it is not one that may be seen", "not-found", "there is nothing at this path; the resources are under /api/v1"),
-    ("421", "WrongHost", "Asked by a host name that is not one of this service", "wrong-host", "this service answers to loopback names, and to those in FANDOM_API_HOSTS"),
-    ("422", "InvalidParameters", "Parameters that cannot be used; each is named", "invalid-parameters", "see `errors` for what is wrong with limit"),
-    ("429", "TooManyRequests", "More was asked than is allowed in a while", "too-many-requests", "ask again after the seconds in Retry-After"),
-    ("500", "Internal", "A defect", "internal", "the answer could not be made; the log has the cause under this request's id"),
-    ("503", "Unavailable", "The database does not answer, or too many ask at once", "unavailable", "the database did not answer"),
+    (
+        "404",
+        "NotFound",
+        "There is no such thing, or it is not one that may be seen",
+        "not-found",
+        "there is nothing at this path; the resources are under /api/v1",
+    ),
+    (
+        "421",
+        "WrongHost",
+        "Asked by a host name that is not one of this service",
+        "wrong-host",
+        "this service answers to loopback names, and to those in FANDOM_API_HOSTS",
+    ),
+    (
+        "422",
+        "InvalidParameters",
+        "Parameters that cannot be used; each is named",
+        "invalid-parameters",
+        "see `errors` for what is wrong with limit",
+    ),
+    (
+        "429",
+        "TooManyRequests",
+        "More was asked than is allowed in a while",
+        "too-many-requests",
+        "ask again after the seconds in Retry-After",
+    ),
+    (
+        "500",
+        "Internal",
+        "A defect",
+        "internal",
+        "the answer could not be made; the log has the cause under this request's id",
+    ),
+    (
+        "503",
+        "Unavailable",
+        "The database does not answer, or too many ask at once",
+        "unavailable",
+        "the database did not answer",
+    ),
+];
+
+/// What besides may answer an operation that changes something.
+const OF_CHANGES: [Case; 3] = [
+    (
+        "409",
+        "Conflict",
+        "It is not in a state for this",
+        "conflict",
+        "the upload was taken back; upload its file again",
+    ),
+    ("413", "TooLarge", "The body is larger than is taken", "too-large", "send at most 100 files at once"),
+    (
+        "415",
+        "UnsupportedFile",
+        "A file of another kind than is read",
+        "unsupported-file",
+        "`notes.txt` is not named as a spreadsheet; .xlsx, .xlsm, .xls, .xlsb, .ods and .csv are read",
+    ),
 ];
 
 /// Adds to an operation what all share.
-pub fn complete(operation: &mut Value, example: Option<Value>) {
+pub fn complete(method: &str, operation: &mut Value, example: Option<Value>) {
+    let responses = operation["responses"].as_object().expect("an operation has responses");
+    let success = responses.keys().find(|status| status.starts_with('2')).expect("every operation can succeed").clone();
     if let Some(example) = example {
-        let content = &mut operation["responses"]["200"]["content"];
+        let content = &mut operation["responses"][&success]["content"];
         if let Some(json) = content.as_object_mut().and_then(|content| content.get_mut("application/json")) {
             json["example"] = example;
         }
@@ -29,15 +101,17 @@ pub fn complete(operation: &mut Value, example: Option<Value>) {
         not_null(&mut parameter["schema"]);
     }
     let responses = operation["responses"].as_object_mut().expect("an operation has responses");
-    for (status, name, ..) in PROBLEMS {
-        responses.entry(status).or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
+    let of_changes: &[Case] = if method == "get" { &[] } else { &OF_CHANGES };
+    for (status, name, ..) in PROBLEMS.iter().chain(of_changes) {
+        responses.entry(*status).or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
     }
-    let success = responses.get_mut("200").expect("every operation can succeed");
+    let success = responses.get_mut(&success).expect("it was found");
     success["headers"] = json!({"x-request-id": {"$ref": "#/components/headers/RequestId"}});
     if conditional {
         success["headers"]["etag"] = json!({"$ref": "#/components/headers/ETag"});
         responses.insert("304".to_owned(), json!({"$ref": "#/components/responses/NotModified"}));
-        let parameters = operation.as_object_mut().expect("an operation").entry("parameters").or_insert_with(|| json!([]));
+        let parameters =
+            operation.as_object_mut().expect("an operation").entry("parameters").or_insert_with(|| json!([]));
         parameters.as_array_mut().expect("a list").push(json!({"$ref": "#/components/parameters/IfNoneMatch"}));
     }
 }
@@ -59,7 +133,7 @@ fn not_null(schema: &mut Value) {
 /// Adds the components that [`complete`] refers to.
 pub fn components(document: &mut Value) {
     let components = &mut document["components"];
-    for (status, name, when, slug, detail) in PROBLEMS {
+    for (status, name, when, slug, detail) in PROBLEMS.into_iter().chain(OF_CHANGES) {
         let code: u16 = status.parse().expect("statuses are numbers");
         let mut example = json!({
             "type": format!("urn:fandom:problem:{slug}"), "title": when, "status": code, "detail": detail,

@@ -90,7 +90,8 @@ pub async fn daily(
     let Path(creator) =
         creator.map_err(|_| Problem::new(Kind::BadRequest, "the creator in the path is not UTF-8 text"))?;
     let range = days(&mut parameters);
-    let mut listing = Listing::read::<CreatorDay>(&mut parameters, &SORTS_OF_DAYS, &[Key::new("", "creator_id", Integer)]);
+    let mut listing =
+        Listing::read::<CreatorDay>(&mut parameters, &SORTS_OF_DAYS, &[Key::new("", "creator_id", Integer)]);
     parameters.finish()?;
     let ids = names::creators(&creator);
     listing.from = "views.creator_day".to_owned();

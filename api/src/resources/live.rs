@@ -72,7 +72,9 @@ pub async fn stream(
     let first = match last.or(since.map(Some)) {
         None => None,
         Some(Some(epoch)) if epoch == now.epoch => None,
-        Some(Some(epoch)) if epoch < now.epoch => wanted.of(&now.changed_since(epoch)).map(|views| commit(now.epoch, &views)),
+        Some(Some(epoch)) if epoch < now.epoch => {
+            wanted.of(&now.changed_since(epoch)).map(|views| commit(now.epoch, &views))
+        }
         // An id that is not ours, or an epoch that has not been yet.
         Some(_) => Some(reload(now.epoch)),
     };
@@ -113,7 +115,8 @@ const MOST_VIEWS: usize = 100;
 impl Wanted {
     fn named(text: &str) -> Option<Wanted> {
         let name = |name: &str| {
-            let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            let fits =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
             fits.then(|| name.to_owned())
         };
         let names: BTreeSet<String> = text.split(',').map(|part| name(part.trim())).collect::<Option<_>>()?;

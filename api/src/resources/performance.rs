@@ -183,7 +183,8 @@ fn within(listing: &mut Listing, window: Window, range: Range) {
 /// The table of a window, with the columns that it lacks.
 fn from(window: Window, compared: bool) -> String {
     let name = window.name();
-    let shown = |of: Window, ty: &str| if of == window { format!("t.{name}") } else { format!("null::{ty} as {}", of.name()) };
+    let shown =
+        |of: Window, ty: &str| if of == window { format!("t.{name}") } else { format!("null::{ty} as {}", of.name()) };
     let (hour, day) = (shown(Window::Hour, "timestamptz"), shown(Window::Day, "date"));
     let (week, month) = (shown(Window::Week, "text"), shown(Window::Month, "text"));
     // The period before, and what its group is known by already.

@@ -2,36 +2,40 @@
 
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use fandom_schemas::rows::{Row, Text};
+use fandom_schemas::rows::Kind;
 use sha2::{Digest, Sha256};
 
+use super::log::LARGEST_VALUE;
+use crate::isolation::{Isolation, RecordSink, Unreadable};
 use crate::reading::Reading;
 use crate::source::hex;
-use crate::workbook::{self, Fault, NotTaken, RejectedRow, RowSink, Stop};
+use crate::workbook::{RejectedRow, Stop};
 
 /// SHA-256 of the rows that a workbook gives, in hexadecimal digits; of its bytes where it cannot be read. An export of the same
 /// content differs in its bytes from one time to the next, but never in its rows.
 ///
 /// # Errors
 /// When the disk cannot be read.
-pub(super) async fn digest_of_rows(path: &Path, name: &str, reading: &Arc<Reading>) -> io::Result<String> {
-    let (path, name, reading) = (path.to_owned(), name.to_owned(), Arc::clone(reading));
+pub(super) async fn digest_of_rows(
+    path: &Path,
+    name: &str,
+    reading: &Arc<Reading>,
+    isolation: &Isolation,
+) -> io::Result<String> {
+    let (path, name, reading, isolation) = (path.to_owned(), name.to_owned(), Arc::clone(reading), isolation.clone());
     let digested = tokio::task::spawn_blocking(move || {
         let mut rows = RowDigest(Sha256::new());
         // The reader says what is wrong with a broken file when it is published.
-        match catch_unwind(AssertUnwindSafe(|| workbook::read(&path, &name, &reading.options, &mut rows))) {
-            Ok(Ok(summary)) => {
+        match isolation.read(&path, &name, &reading, LARGEST_VALUE, &mut rows) {
+            Ok(summary) => {
                 serde_json::to_writer(&mut rows.0, &summary.sheets).map_err(io::Error::other)?;
                 Ok(hex(&rows.0.finalize()))
             }
-            Ok(Err(error)) if error.fault() == Fault::Machine => {
-                Err(io::Error::other(fandom_services::postgres::cause(&error)))
-            }
-            Ok(Err(_)) | Err(_) => {
+            Err(Unreadable::Machine(reason)) => Err(io::Error::other(reason)),
+            Err(Unreadable::File(_) | Unreadable::Stopped) => {
                 let mut bytes = Sha256::new();
                 io::copy(&mut File::open(&path)?, &mut bytes)?;
                 Ok(hex(&bytes.finalize()))
@@ -44,13 +48,11 @@ pub(super) async fn digest_of_rows(path: &Path, name: &str, reading: &Arc<Readin
 /// Takes rows, and keeps nothing but their digest.
 struct RowDigest(Sha256);
 
-impl RowSink for RowDigest {
-    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), NotTaken> {
-        serde_json::to_writer(&mut self.0, row).map_err(|_| NotTaken::Stop)?;
-        match text {
-            Some(text) => serde_json::to_writer(&mut self.0, text).map_err(|_| NotTaken::Stop),
-            None => Ok(()),
-        }
+impl RecordSink for RowDigest {
+    fn record(&mut self, _: Kind, row: &[u8], text: Option<&[u8]>) -> Result<(), Stop> {
+        self.0.update(row);
+        self.0.update(text.unwrap_or_default());
+        Ok(())
     }
 
     fn reject(&mut self, reject: RejectedRow) -> Result<(), Stop> {

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use fandom_schemas::manifest::Checksum;
 use fandom_schemas::rejects::Reject;
-use fandom_schemas::rows::{Row, Text};
+use fandom_schemas::rows::Kind;
 use fandom_services::failpoints;
 use tokio::runtime::Handle;
 
 use super::PublishError;
 use super::log::{Flight, LARGEST_VALUE, Log};
+use crate::isolation::RecordSink;
 use crate::uploads::Uploads;
-use crate::workbook::{NotTaken, RejectedRow, RowSink, Stop};
+use crate::workbook::{RejectedRow, Stop};
 
 /// How many ordinals are set aside when a version begins. Each time they are used up, their number doubles.
 pub(super) const FIRST_ORDINALS: u64 = 8192;
@@ -43,7 +44,6 @@ pub(super) struct VersionRows {
     reserved: u64,
     key: Vec<u8>,
     prefix: usize,
-    value: Vec<u8>,
     /// Rows sent, with one that was not sent to the end.
     pub rows: u64,
     /// Rejects sent.
@@ -79,7 +79,6 @@ impl VersionRows {
             reserved,
             prefix: key.len(),
             key,
-            value: Vec::with_capacity(1024),
             rows: 0,
             rejects: 0,
             kept: (0, Vec::new()),
@@ -90,21 +89,10 @@ impl VersionRows {
         }
     }
 
-    /// Sends a row, or says why it can never be sent.
-    fn send_row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<Result<(), String>, PublishError> {
+    fn send_row(&mut self, kind: Kind, row: &[u8], text: Option<&[u8]>) -> Result<(), PublishError> {
         self.flight.check()?;
         if self.rows.is_multiple_of(FAIL_POINT_EVERY) {
             failpoints::pass("connector.rows");
-        }
-        self.value.clear();
-        serde_json::to_writer(&mut self.value, row).expect("a row has only string keys");
-        let row_size = self.value.len();
-        if let Some(text) = text {
-            serde_json::to_writer(&mut self.value, text).expect("a text has only string keys");
-        }
-        let larger = row_size.max(self.value.len() - row_size);
-        if larger > LARGEST_VALUE {
-            return Ok(Err(format!("the row is too large ({larger} of at most {LARGEST_VALUE} bytes)")));
         }
         if self.rows == self.reserved {
             let more = self.reserved.saturating_mul(2).max(FIRST_ORDINALS);
@@ -114,13 +102,12 @@ impl VersionRows {
         write_ordinal(&mut self.key, self.prefix, self.rows);
         // From here on its key may be on the log, also if only one of its two records is taken.
         self.rows += 1;
-        let (value, text_value) = self.value.split_at(row_size);
-        self.checksum.add(&self.key, value);
-        self.log.row(&self.flight, &self.key, Some((row.kind().name(), value)))?;
-        if text.is_some() {
-            self.log.text(&self.flight, &self.key, Some(("text", text_value)))?;
+        self.checksum.add(&self.key, row);
+        self.log.row(&self.flight, &self.key, Some((kind.name(), row)))?;
+        if let Some(text) = text {
+            self.log.text(&self.flight, &self.key, Some(("text", text)))?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn send_reject(&mut self, rejected: RejectedRow) -> Result<(), PublishError> {
@@ -183,10 +170,10 @@ impl VersionRows {
     }
 }
 
-impl RowSink for VersionRows {
-    fn row(&mut self, row: &Row<'_>, text: Option<&Text<'_>>) -> Result<(), NotTaken> {
-        let result = self.send_row(row, text);
-        self.stop_at(result)?.map_err(NotTaken::Row)
+impl RecordSink for VersionRows {
+    fn record(&mut self, kind: Kind, row: &[u8], text: Option<&[u8]>) -> Result<(), Stop> {
+        let result = self.send_row(kind, row, text);
+        self.stop_at(result)
     }
 
     fn reject(&mut self, reject: RejectedRow) -> Result<(), Stop> {

@@ -17,6 +17,7 @@ use super::mappings::Mappings;
 use super::plan::{Task, plan};
 use super::root::files_of_another;
 use super::{PATIENCE, SessionError};
+use crate::isolation::Isolation;
 use crate::meters;
 use crate::publish::{Broker, Log, LogError, Outcome, PublishError, Publisher};
 use crate::reading::Reading;
@@ -84,7 +85,7 @@ impl<S: Source> Session<S> {
         files_at_once: usize,
         (kafka, broker): (&KafkaSettings, &Arc<Broker>),
         postgres: &PostgresSettings,
-        reading: &Arc<Reading>,
+        (reading, isolation): (&Arc<Reading>, &Isolation),
         source: &Arc<S>,
         wake: watch::Receiver<u64>,
         stop: &CancellationToken,
@@ -105,8 +106,13 @@ impl<S: Source> Session<S> {
             () = stop.cancelled() => return Ok(None),
         };
         tracing::info!(source = source.name(), files = known.len(), partitions = log.partitions, "source is served");
-        let publisher =
-            Publisher { log: Arc::new(log), uploads, reading: Arc::clone(reading), stop: stop.child_token() };
+        let publisher = Publisher {
+            log: Arc::new(log),
+            uploads,
+            reading: Arc::clone(reading),
+            isolation: isolation.clone(),
+            stop: stop.child_token(),
+        };
         Ok(Some(Session {
             source: Arc::clone(source),
             publisher: Arc::new(publisher),

@@ -17,8 +17,10 @@
 //! [`Limits::most_memory`] adds it up: with the defaults 670 MiB for `.xlsx` and `.xlsb`, 100 MiB for `.ods`, 50 MiB for `.csv`
 //! and 630 MiB for `.xls`. A usual export of 100,000 rows takes a tenth of it.
 
+use serde::{Deserialize, Serialize};
+
 /// What a file may cost at most. A file beyond one of them is refused as a whole, with the limit's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes of the file.
     pub max_file_bytes: u64,
@@ -47,6 +49,8 @@ pub struct Limits {
     pub max_row_bytes: u64,
     /// Bytes of an `.xls` file.
     pub max_xls_bytes: u64,
+    /// Seconds of computing that a file may take, where it is read in a process of its own (see [`crate::isolation`]).
+    pub max_read_seconds: u64,
 }
 
 /// The most memory that one read takes, in bytes, by the format of the file.
@@ -91,6 +95,7 @@ impl Default for Limits {
             max_string_chars: 200_000,
             max_row_bytes: 8 << 20,
             max_xls_bytes: 128 << 20,
+            max_read_seconds: 300,
         }
     }
 }

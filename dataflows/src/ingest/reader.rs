@@ -83,23 +83,32 @@ pub fn check_bindings(ends: &Ends, bindings: &BTreeMap<u32, i64>) -> Result<(), 
     Ok(())
 }
 
+/// How the log is fetched, unless the settings say otherwise.
+const DEFAULTS: [(&str, &str); 7] = [
+    ("fetch.wait.max.ms", "100"),
+    ("fetch.error.backoff.ms", "50"),
+    // A full queue is looked at again soon: at the default of a second it would stand empty before.
+    ("fetch.queue.backoff.ms", "5"),
+    ("queued.min.messages", "200000"),
+    ("queued.max.messages.kbytes", "16384"),
+    // Compressed, and by partition: what is fetched at once stands decompressed in memory.
+    ("fetch.message.max.bytes", "262144"),
+    ("check.crcs", "true"),
+];
+
 fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer<Quiet>, KafkaError> {
-    kafka
-        .client()
+    let mut config = kafka.client();
+    for (property, value) in DEFAULTS {
+        if config.get(property).is_none() {
+            config.set(property, value);
+        }
+    }
+    config
         .set("group.id", "fandom-dataflow")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "error")
-        .set("fetch.wait.max.ms", "100")
-        .set("fetch.error.backoff.ms", "50")
-        // A full queue is looked at again soon: at the default of a second it would stand empty before.
-        .set("fetch.queue.backoff.ms", "5")
-        .set("queued.min.messages", "200000")
-        .set("queued.max.messages.kbytes", "16384")
-        // Compressed, and by partition: what is fetched at once stands decompressed in memory.
-        .set("fetch.message.max.bytes", "262144")
-        .set("check.crcs", "true")
         .create_with_context(Quiet)
 }
 

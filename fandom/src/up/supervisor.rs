@@ -40,7 +40,7 @@ struct Part {
 }
 
 impl Supervisor {
-    /// Keeps the part of this name (`api`, `connect` or `dataflow`) running. `patience` is how long it may take to stop.
+    /// Keeps the part of this name (`api`, `archive`, `connect` or `dataflow`) running. `patience` is how long it may take to stop.
     ///
     /// # Errors
     /// When it cannot be started at all.

@@ -125,6 +125,7 @@ impl SharedStrings {
     }
 
     /// The text of that number.
+    #[inline]
     pub(super) fn get(&self, number: usize) -> Option<&str> {
         let end = *self.ends.get(number)? as usize;
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
@@ -142,6 +143,7 @@ pub(super) fn check_chars(text: &str, limits: &Limits) -> Result<(), ReadError> 
 }
 
 /// Refuses a text that is growing far beyond what a cell may be.
+#[inline]
 pub(super) fn check_growing(text: &str, limits: &Limits) -> Result<(), ReadError> {
     let most = limits.max_string_chars;
     if text.len() as u64 > most.saturating_mul(4) {
@@ -163,6 +165,7 @@ pub(super) fn check_column(column: u64, limits: &Limits) -> Result<u32, ReadErro
 }
 
 /// Refuses a row whose texts are too long together.
+#[inline]
 pub(super) fn check_row(row: &super::super::row::Row, limits: &Limits) -> Result<(), ReadError> {
     if row.text_bytes() as u64 > limits.max_row_bytes {
         return Err(ReadError::too_large("a longer row", "FANDOM_MAX_ROW_BYTES", limits.max_row_bytes));

@@ -22,7 +22,7 @@ use super::package::{
     workbook_path,
 };
 use super::styles::{check_styles, is_built_in_date, is_date};
-use super::xml::{Xml, attribute, push_reference, text_attribute};
+use super::xml::{Xml, attribute, local, push_reference, text_attribute};
 
 /// Reads every sheet.
 pub(super) fn read(
@@ -100,13 +100,13 @@ fn shared_strings(
     let (mut wanted, mut phonetic) = (false, false);
     loop {
         match xml.next()? {
-            Event::Start(element) => match element.local_name().as_ref() {
+            Event::Start(element) => match local(element.name().as_ref()) {
                 "si" => text.clear(),
                 "rPh" => phonetic = true,
                 "t" => wanted = !phonetic,
                 _ => {}
             },
-            Event::End(element) => match element.local_name().as_ref() {
+            Event::End(element) => match local(element.name().as_ref()) {
                 "si" => strings.push(&without_escapes(&text), limits)?,
                 "rPh" => phonetic = false,
                 "t" => wanted = false,
@@ -205,7 +205,7 @@ impl<'s> SheetCells<'s> {
         let (mut in_cell, mut wanted, mut phonetic) = (false, false, false);
         loop {
             match xml.next()? {
-                Event::Start(element) => match element.local_name().as_ref() {
+                Event::Start(element) => match local(element.name().as_ref()) {
                     "c" => {
                         self.begin_cell(&element)?;
                         in_cell = true;
@@ -216,7 +216,7 @@ impl<'s> SheetCells<'s> {
                     "rPh" => phonetic = true,
                     _ => {}
                 },
-                Event::End(element) => match element.local_name().as_ref() {
+                Event::End(element) => match local(element.name().as_ref()) {
                     "v" | "t" => wanted = false,
                     "c" => {
                         self.end_cell()?;

@@ -32,6 +32,7 @@ impl<'m, R: BufRead> Xml<'m, R> {
     }
 
     /// The next event. Empty elements come as a start and an end.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<Event<'_>, ReadError> {
         self.buffer.clear();
         self.meter.piece_done();
@@ -62,6 +63,12 @@ fn of_xml(error: quick_xml::Error) -> ReadError {
         ),
         other => ReadError::damaged(format!("its XML is broken: {other}")),
     }
+}
+
+/// A name without its prefix. Most have none and are short, so that a look at each byte is the quickest search.
+#[inline]
+pub(crate) fn local(name: &str) -> &str {
+    name.bytes().rposition(|byte| byte == b':').map_or(name, |colon| &name[colon + 1..])
 }
 
 /// The value of an attribute by its name without prefix, as it is written.

@@ -17,13 +17,18 @@ pub(crate) fn plain(markup: &str) -> Cow<'_, str> {
     let mut rest = &markup[first..];
     // Where no end follows, none is looked for: a text may have as many beginnings as it has characters.
     let last_end = markup.rfind('>').map_or(0, |at| at + 1);
-    let last_comment_end = markup.rfind("-->").map_or(0, |at| at + 3);
+    let mut last_comment_end = None;
     let mut open_quotes = 0;
     while let Some(&byte) = rest.as_bytes().first() {
         let taken = match byte {
             b'<' => {
                 let passed = markup.len() - rest.len();
-                if passed < last_end { tag(rest, passed + 4 < last_comment_end, &mut open_quotes) } else { None }
+                let mut comments_end = || {
+                    let end = || markup.rfind("-->").map_or(0, |at| at + 3);
+                    passed + 4 < *last_comment_end.get_or_insert_with(end)
+                };
+                let comments_end = rest.starts_with("<!--") && comments_end();
+                if passed < last_end { tag(rest, comments_end, &mut open_quotes) } else { None }
             }
             b'&' => entity(rest, &mut out),
             b'\r' => {
