@@ -4,6 +4,7 @@
 //! give, the headers of every answer, and an example of each; and each list its sorting, paging, choice of fields and forms.
 //! Examples are real answers, recorded by a test that fails when an answer changes.
 
+mod ingest;
 mod lists;
 mod shared;
 
@@ -125,18 +126,22 @@ fn complete(document: &mut Value) {
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     document["servers"] = json!([{ "url": "/", "description": "where this document was read" }]);
     let mut examples: Map<String, Value> = serde_json::from_str(EXAMPLES).expect("recorded answers are JSON");
+    let described = ingest::Described::read();
     let mut listed = Vec::new();
     let paths = document["paths"].as_object_mut().expect("a document has paths");
     for (path, methods) in paths {
         for (method, operation) in methods.as_object_mut().expect("a path has methods") {
             let id = operation["operationId"].as_str().expect("operations have names").to_owned();
             if let Some(list) = resources::lists().into_iter().find(|list| format!("/api/v1{}", list.path) == *path) {
-                lists::complete(operation, &list);
+                lists::complete(operation, &list, examples.get(&id));
                 listed.push(operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].clone());
             }
+            described.complete(&id, operation);
             shared::complete(method, operation, examples.remove(&id));
         }
     }
+    described.components(document);
+    lists::refer(document);
     lists::loosen(document, &listed);
     shared::components(document);
 }

@@ -34,8 +34,8 @@ pub trait Record: Sized + Serialize + Send {
 /// Declares a record whose fields are named as the columns.
 macro_rules! record {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$meta])*
         #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+        $(#[$meta])*
         $vis struct $name { $($(#[$field_meta])* pub $field: $type,)* }
 
         impl $crate::values::Record for $name {

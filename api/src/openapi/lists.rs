@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::export::Format;
+use crate::export::lines::Csv;
+use crate::export::{Format, Sink};
 use crate::listing::Key;
 use crate::values::Record;
 
@@ -24,7 +25,7 @@ impl List {
 }
 
 /// Adds the parameters and forms of a list to its operation.
-pub fn complete(operation: &mut Value, list: &List) {
+pub fn complete(operation: &mut Value, list: &List, example: Option<&Value>) {
     let sorts: Vec<String> = list.sorts.iter().flat_map(|sort| [(*sort).to_owned(), format!("-{sort}")]).collect();
     let parameters = [
         (
@@ -56,16 +57,17 @@ pub fn complete(operation: &mut Value, list: &List) {
         "description": "The form: a page of JSON, or all rows as CSV, JSON Lines or a workbook. It wins over `Accept`.",
         "schema": {"type": "string", "enum": Format::NAMES},
     }));
+    let item = example.map_or(Value::Null, |page| page["items"][0].clone());
     let content = operation["responses"]["200"]["content"].as_object_mut().expect("a list has content");
     content.insert("text/csv".to_owned(), json!({
         "schema": {"type": "string", "description": "RFC 4180 with a header; texts that look like formulas begin with an apostrophe"},
-        "example": format!("{}\r\n", list.fields.join(",")),
+        "example": table(list.fields, item.clone()),
     }));
     content.insert(
         "application/x-ndjson".to_owned(),
         json!({
             "schema": {"type": "string", "description": "one item a line"},
-            "example": "{}\n",
+            "example": format!("{item}\n"),
         }),
     );
     content.insert(Format::Xlsx.media_type().to_owned(), json!({
@@ -73,26 +75,47 @@ pub fn complete(operation: &mut Value, list: &List) {
     }));
 }
 
-/// Items of lists need not have all members, since fewer can be asked for.
-pub fn loosen(document: &mut Value, pages: &[Value]) {
+/// An item as CSV, below its header.
+fn table(fields: &[&'static str], item: Value) -> String {
+    let Value::Object(members) = item else { return String::new() };
+    let fields: Vec<&'static str> = fields.iter().copied().filter(|field| members.contains_key(*field)).collect();
+    let mut csv = Csv::new(&fields);
+    let bytes = csv.row(members).and_then(|()| csv.end()).and_then(|()| csv.next()).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A page's items refer to the schema of the item, which stands beside it.
+pub fn refer(document: &mut Value) {
     let schemas = document["components"]["schemas"].as_object_mut().expect("a document has schemas");
-    let name = |reference: &Value| reference.as_str().and_then(|text| text.rsplit('/').next()).map(str::to_owned);
-    for page in pages {
-        let Some(page) = name(page) else { continue };
-        let items = schemas[&page]["properties"]["items"]["items"].clone();
-        let item = name(&items["$ref"]);
-        let schema = match item {
-            Some(item) => &mut schemas[&item],
-            None => &mut schemas[&page]["properties"]["items"]["items"],
-        };
-        loosened(schema);
+    let names: Vec<String> = schemas.keys().cloned().collect();
+    for page in names {
+        let Some(item) = page.strip_prefix("Page_").filter(|item| schemas.contains_key(*item)) else { continue };
+        let reference = json!({"$ref": format!("#/components/schemas/{item}")});
+        schemas[&page]["properties"]["items"]["items"] = reference;
     }
 }
 
-fn loosened(schema: &mut Value) {
+/// Items of these lists need not have all members, since fewer can be asked for.
+pub fn loosen(document: &mut Value, pages: &[Value]) {
+    let schemas = document["components"]["schemas"].as_object_mut().expect("a document has schemas");
+    let mut names: Vec<String> = pages.iter().filter_map(named).collect();
+    names = names.iter().filter_map(|page| named(&schemas[page]["properties"]["items"]["items"]["$ref"])).collect();
+    while let Some(name) = names.pop() {
+        loosened(&mut schemas[&name], &mut names);
+    }
+}
+
+/// The schema that a reference names.
+fn named(reference: &Value) -> Option<String> {
+    reference.as_str()?.rsplit('/').next().map(str::to_owned)
+}
+
+/// Takes the requirement of members off a schema; notes of which further schemas it is made.
+fn loosened(schema: &mut Value, further: &mut Vec<String>) {
     let Some(members) = schema.as_object_mut() else { return };
     members.remove("required");
     for part in members.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
-        loosened(part);
+        further.extend(named(&part["$ref"]));
+        loosened(part, further);
     }
 }

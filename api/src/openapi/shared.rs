@@ -90,14 +90,18 @@ pub fn complete(method: &str, operation: &mut Value, example: Option<Value>) {
     let responses = operation["responses"].as_object().expect("an operation has responses");
     let success = responses.keys().find(|status| status.starts_with('2')).expect("every operation can succeed").clone();
     if let Some(example) = example {
-        let content = &mut operation["responses"][&success]["content"];
-        if let Some(json) = content.as_object_mut().and_then(|content| content.get_mut("application/json")) {
+        let content =
+            operation["responses"][&success].get_mut("content").and_then(|content| content.get_mut("application/json"));
+        if let Some(json) = content {
             json["example"] = example;
         }
     }
+    if let Some(summary) = operation["summary"].as_str() {
+        operation["summary"] = summary.replace('\n', " ").into();
+    }
     let conditional = operation["x-conditional"].take() == json!(true);
     operation.as_object_mut().expect("an operation").remove("x-conditional");
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
         not_null(&mut parameter["schema"]);
     }
     let responses = operation["responses"].as_object_mut().expect("an operation has responses");

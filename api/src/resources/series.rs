@@ -128,7 +128,9 @@ fn bounded(range: Range, window: Window, zone: &TimeZone, parameters: &mut Param
     let now = Timestamp::now();
     let (range, points) = match range {
         Range::Instants(from, to) => {
-            let to = to.unwrap_or(Instant(now));
+            // The hour that has begun, so that whoever asks twice in it asks the same.
+            let begun = Timestamp::from_second(now.as_second() / 3600 * 3600).unwrap_or(now);
+            let to = to.unwrap_or(Instant(begun));
             let back = || to.0.checked_sub((POINTS - 1).hours()).map_or(to, Instant);
             let from = from.unwrap_or_else(back);
             (Range::Instants(Some(from), Some(to)), (to.0.as_second() - from.0.as_second()) / 3600)

@@ -28,6 +28,7 @@ use crate::values::{Instant, Record, record};
 
 record! {
     /// An upload.
+    #[schema(as = Upload)]
     pub(super) struct Entry {
         id: String,
         file: String,
