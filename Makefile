@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench check clean
+.PHONY: help run test contract soak bench check clean
 
 # A machine that has just got Rust has it here, and not yet in its PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -21,6 +21,11 @@ run: ## set up, build, and start everything on sample spreadsheets (options: mak
 test: ## set up, then run every test, over real Kafka and Postgres
 	@scripts/setup
 	cargo test --release --locked --workspace
+
+contract: ## set up, then put generated requests to a running API: no server error, no answer that is not documented
+	@scripts/setup
+	cargo build --release --locked -p fandom
+	scripts/schemathesis
 
 soak: ## set up, then twenty times as many random histories, every agency every way, and ten minutes of kills
 	@scripts/setup

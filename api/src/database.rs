@@ -1,19 +1,25 @@
 //! Reads from Postgres: in one snapshot, together with the epoch that it belongs to.
 
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use fandom_services::postgres::{PostgresSettings, cause, is_transient};
 use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{IsolationLevel, Row, Transaction};
+use tokio_postgres::{IsolationLevel, Row, RowStream, Transaction};
 
+use crate::answers::{Answers, Turn};
 use crate::cursor::{self, KeyValue};
+use crate::export::{self, Format};
 use crate::listing::Listing;
+use crate::present::Present;
 use crate::problem::{Kind, Problem};
 use crate::reader::{Reader, Scope};
 use crate::server::ApiError;
@@ -23,35 +29,48 @@ use crate::values::Record;
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    present: Present,
+    answers: Answers,
+    exports: Arc<Semaphore>,
 }
 
+/// How long an export may take Postgres.
+const EXPORT: &str = "set local statement_timeout = '600s'";
+
 impl Database {
-    /// At most `size` connections, made when they are needed; a statement may take `longest`.
+    /// At most `size` connections and one more for the epoch, made when they are needed; a statement may take `longest`.
     ///
     /// # Errors
     /// Never in practice: the pool is refused only without a runtime.
     pub fn new(settings: &PostgresSettings, size: usize, longest: Duration) -> Result<Database, ApiError> {
-        // An empty query before each use finds connections that a restart of the server has left dead.
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
-        let manager = Manager::from_config(settings.config.clone(), settings.tls.clone(), recycling);
-        let session = format!(
-            "set statement_timeout = {}; set default_transaction_read_only = on; set timezone = 'UTC'; set jit = off; \
-             set application_name = 'fandom-api'",
-            longest.as_millis()
-        );
-        let wait = Some(longest.min(Duration::from_secs(3)));
-        let pool = Pool::builder(manager)
-            .max_size(size)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(wait)
-            .create_timeout(wait)
-            .recycle_timeout(wait)
-            .post_create(Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
-                let session = session.clone();
-                Box::pin(async move { client.batch_execute(&session).await.map_err(HookError::Backend) })
-            }))
-            .build()?;
-        Ok(Database { pool })
+        let pool = |size| {
+            // An empty query before each use finds connections that a restart of the server has left dead.
+            let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+            let manager = Manager::from_config(settings.config.clone(), settings.tls.clone(), recycling);
+            let session = format!(
+                "set statement_timeout = {}; set default_transaction_read_only = on; set timezone = 'UTC'; set jit = off; \
+                 set application_name = 'fandom-api'",
+                longest.as_millis()
+            );
+            let wait = Some(longest.min(Duration::from_secs(3)));
+            Pool::builder(manager)
+                .max_size(size)
+                .runtime(Runtime::Tokio1)
+                .wait_timeout(wait)
+                .create_timeout(wait)
+                .recycle_timeout(wait)
+                .post_create(Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
+                    let session = session.clone();
+                    Box::pin(async move { client.batch_execute(&session).await.map_err(HookError::Backend) })
+                }))
+                .build()
+        };
+        Ok(Database {
+            pool: pool(size)?,
+            present: Present::new(pool(1)?),
+            answers: Answers::default(),
+            exports: Arc::new(Semaphore::new((size / 2).max(1))),
+        })
     }
 
     /// A connection.
@@ -59,23 +78,76 @@ impl Database {
     /// # Errors
     /// When there is none in time.
     pub async fn connection(&self) -> Result<Connection, Problem> {
-        match self.pool.get().await {
-            Ok(client) => Ok(Connection(client)),
-            Err(PoolError::Timeout(stage)) => {
-                tracing::warn!(?stage, "no connection to Postgres was free in time");
-                Err(Problem::new(Kind::Unavailable, "no connection to the database was free in time"))
-            }
-            Err(error) => {
-                tracing::warn!(error = %cause(&error), "Postgres could not be reached");
-                Err(Problem::new(Kind::Unavailable, "the database could not be reached"))
-            }
-        }
+        connection(&self.pool).await.map(Connection)
+    }
+
+    /// The epoch of the last commit, not older than this question.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn present(&self) -> Result<i64, Problem> {
+        self.present.epoch().await
+    }
+
+    /// The answer to what `asked` stands for, if somebody has had it at this epoch; else the task to make it.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn turn(&self, headers: &HeaderMap, asked: u64) -> Result<Turn, Problem> {
+        let epoch = self.present().await?;
+        Ok(self.answers.turn(headers, epoch, asked).await)
+    }
+
+    /// Whether a statement finds anything.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn has(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<bool, Problem> {
+        let mut connection = self.connection().await?;
+        let snapshot = connection.snapshot().await?;
+        Ok(!snapshot.query(sql, binds).await?.is_empty())
+    }
+
+    /// A place among the exports, each of which holds a connection for a while.
+    ///
+    /// # Errors
+    /// When all are taken.
+    pub fn export_seat(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let seat = self.exports.clone().try_acquire_owned();
+        seat.map_err(|_| Problem::new(Kind::Unavailable, "as many exports are made as may be at once; ask again later"))
     }
 
     /// Closes every connection that is not in use, and the others when they are given back.
     pub fn close(&self) {
         self.pool.close();
+        self.present.close();
     }
+}
+
+/// A connection of a pool.
+///
+/// # Errors
+/// When there is none in time.
+pub async fn connection(pool: &Pool) -> Result<Object, Problem> {
+    match pool.get().await {
+        Ok(client) => Ok(client),
+        Err(PoolError::Timeout(stage)) => {
+            tracing::warn!(?stage, "no connection to Postgres was free in time");
+            Err(Problem::new(Kind::Unavailable, "no connection to the database was free in time"))
+        }
+        Err(error) => {
+            tracing::warn!(error = %cause(&error), "Postgres could not be reached");
+            Err(Problem::new(Kind::Unavailable, "the database could not be reached"))
+        }
+    }
+}
+
+/// Goes on reading beside the handler, for whoever asked.
+pub fn beside(reading: impl Future<Output = ()> + Send + 'static) {
+    match Reader::current() {
+        Some(reader) => tokio::spawn(reader.run(reading)),
+        None => tokio::spawn(reading),
+    };
 }
 
 /// A connection out of the pool.
@@ -157,7 +229,7 @@ pub struct Snapshot<'c> {
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Page<R> {
     /// The epoch that the items are of.
     pub epoch: i64,
@@ -177,15 +249,38 @@ impl Snapshot<'_> {
         self.transaction.query_typed(&sql, binds).await.map_err(|error| refused(&error))
     }
 
+    /// Runs a statement whose rows come one by one.
+    ///
+    /// # Errors
+    /// When Postgres does not answer, or refuses.
+    pub async fn stream(&self, sql: &str, binds: Vec<(&(dyn ToSql + Sync), Type)>) -> Result<RowStream, Problem> {
+        let sql = self.scope.of(sql)?;
+        self.transaction.query_typed_raw(&sql, binds).await.map_err(|error| refused(&error))
+    }
+
+    /// Lets the statements from here on take as long as an export may.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn take_time(&self) -> Result<(), Problem> {
+        self.transaction.batch_execute(EXPORT).await.map_err(|error| refused(&error))
+    }
+
     /// Reads a page.
     ///
     /// # Errors
     /// When Postgres does not answer, or refuses.
     pub async fn page<R: Record>(&self, mut listing: Listing) -> Result<Page<R>, Problem> {
         let sql = listing.sql(&R::columns());
-        let mut rows = self.query(&sql, &listing.binds.values()).await?;
-        let more = rows.len() > listing.limit;
-        rows.truncate(listing.limit);
+        self.page_of(&listing, &sql).await
+    }
+
+    /// Reads a page by its statement.
+    async fn page_of<R: Record>(&self, listing: &Listing, sql: &str) -> Result<Page<R>, Problem> {
+        let mut rows = self.query(sql, &listing.binds.values()).await?;
+        let limit = listing.limit.unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
         let next_cursor = match rows.last().filter(|_| more) {
             None => None,
             Some(last) => {
@@ -207,25 +302,49 @@ pub fn records<R: Record>(rows: &[Row]) -> Result<Vec<R>, Problem> {
     rows.iter().map(R::from_row).collect::<Result<_, _>>().map_err(|error| misread(&error))
 }
 
-/// Answers a page of a list, or 304 when the asker has it already.
+/// Answers a list in the form that it is asked for, or 304 when the asker has it already. `finish` completes each item.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn answer<R: Record>(
+pub async fn answer<R: Record + 'static>(
     database: &Database,
     headers: &HeaderMap,
-    listing: Listing,
-    finish: impl FnOnce(&mut Vec<R>),
+    mut listing: Listing,
+    finish: impl Fn(&mut R) + Send + Sync + 'static,
 ) -> Result<Response, Problem> {
+    let sql = listing.sql(&R::columns());
+    let asked = listing.answer_id(&sql);
+    if listing.format != Format::Json {
+        return export::stream(database, headers, listing, asked, finish).await;
+    }
+    let making = match database.turn(headers, asked).await? {
+        Turn::Answered(response) => return Ok(response),
+        Turn::Make(making) => making,
+    };
     let mut connection = database.connection().await?;
     let snapshot = connection.snapshot().await?;
-    let tag = tag(&snapshot.epoch.to_string());
-    if let Some(unchanged) = unchanged(headers, &tag) {
-        return Ok(unchanged);
+    let mut page = snapshot.page_of::<R>(&listing, &sql).await?;
+    page.items.iter_mut().for_each(finish);
+    if listing.sparse {
+        making.answer(page.epoch, &page.sparse(&listing.fields)?)
+    } else {
+        making.answer(page.epoch, &page)
     }
-    let mut page = snapshot.page::<R>(listing).await?;
-    finish(&mut page.items);
-    Ok(tagged(tag, Json(page)))
+}
+
+impl<R: Serialize> Page<R> {
+    /// The same page with fewer members of each item.
+    ///
+    /// # Errors
+    /// A defect.
+    pub fn sparse(self, fields: &[&'static str]) -> Result<Page<Map<String, Value>>, Problem> {
+        let items: Result<Vec<_>, _> = self.items.iter().map(|item| export::chosen(item, fields)).collect();
+        let items = items.map_err(|error| {
+            tracing::error!(%error, "an item could not be written as JSON");
+            Problem::internal()
+        })?;
+        Ok(Page { epoch: self.epoch, items, next_cursor: self.next_cursor })
+    }
 }
 
 /// An entity tag of this text.
@@ -249,7 +368,8 @@ pub fn unchanged(headers: &HeaderMap, tag: &HeaderValue) -> Option<Response> {
 
 /// An answer that must be asked for again, but need not be sent again.
 pub fn tagged(tag: HeaderValue, answer: impl IntoResponse) -> Response {
-    ([(header::ETAG, tag), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))], answer).into_response()
+    ([(header::ETAG, tag), (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))], answer)
+        .into_response()
 }
 
 /// What a failed statement means to whoever asked. The cause is logged here, once.
@@ -275,7 +395,8 @@ pub fn refused(error: &tokio_postgres::Error) -> Problem {
     }
 }
 
-fn misread(error: &tokio_postgres::Error) -> Problem {
+/// What a row that is not as expected means to whoever asked: a defect.
+pub fn misread(error: &tokio_postgres::Error) -> Problem {
     tracing::error!(error = %cause(error), "a row is not as the API expects it");
     Problem::internal()
 }

@@ -10,6 +10,9 @@
 //! - `parameters`, `names`, `ranges`: what a query string may say.
 //! - `listing`, `cursor`: a page of a list by keyset, and where the next one begins.
 //! - `database`, `values`: reads in one snapshot, together with the epoch that they belong to.
+//! - `present`, `answers`: the present epoch, and answers that are made once an epoch and shared.
+//! - `export`: whole lists as CSV, JSON Lines and workbooks, streamed.
+//! - `openapi`, `docs`: the document that describes the API, and its pages.
 //! - `commits`: learns of each commit of the dataflow.
 //! - `problem`: every error as RFC 9457 problem details.
 //! - `protection`, `permissions`, `reader`: who may ask what, and which rows they see. `accounts`, `audit`: who they are, what they did.
@@ -17,15 +20,20 @@
 //! - `web`: the page, whose files are part of the program.
 
 mod accounts;
+mod answers;
 mod audit;
 pub mod command;
 mod commits;
 mod cursor;
 mod database;
+mod docs;
+mod export;
 mod listing;
 mod names;
+mod openapi;
 mod parameters;
 pub mod permissions;
+mod present;
 mod problem;
 mod protection;
 mod ranges;
@@ -37,5 +45,6 @@ mod settings;
 mod values;
 mod web;
 
+pub use openapi::document;
 pub use server::{ApiError, Server, run};
 pub use settings::ApiSettings;

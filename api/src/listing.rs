@@ -2,14 +2,19 @@
 //!
 //! Rows are ordered by the sort's key and then by keys that together are unique, so the order is total. What follows
 //! a row is a union of ranges, one a key: equal in the keys before it and beyond in this one. Each is a range of an
-//! index whose columns are the keys, so a page costs the same wherever it stands, with many ties too. Nulls come last.
+//! index whose columns are the keys, so a page costs the same wherever it stands, with many ties too. Nulls come last: of a
+//! key that can be null, the rows that have it and those that have not are ranges of their own. Within a range no row but
+//! those of equal keys needs to be compared, so an index serves it whichever way it puts nulls.
 
 use std::fmt::Write;
+use std::hash::{Hash, Hasher};
 
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::cursor::{self, KeyType, KeyValue, Scalar};
+use crate::export::Format;
 use crate::parameters::Parameters;
+use crate::values::Record;
 
 /// Values that a statement refers to as `$1`, `$2`, ….
 #[derive(Default)]
@@ -51,17 +56,24 @@ pub struct Key {
     pub nullable: bool,
     /// Whether the greatest comes first.
     pub descending: bool,
+    /// Whether the expression falls where what `sort` names rises.
+    pub opposite: bool,
 }
 
 impl Key {
     /// A key that is never null, the least first.
     pub const fn new(name: &'static str, sql: &'static str, ty: KeyType) -> Key {
-        Key { name, sql, ty, nullable: false, descending: false }
+        Key { name, sql, ty, nullable: false, descending: false, opposite: false }
     }
 
     /// The same key, null where there is none.
     pub const fn nullable(self) -> Key {
         Key { nullable: true, ..self }
+    }
+
+    /// The same key, whose expression falls where what `sort` names rises.
+    pub const fn opposite(self) -> Key {
+        Key { opposite: true, ..self }
     }
 
     /// The same key, the greatest first.
@@ -80,8 +92,17 @@ pub struct Listing {
     pub from: String,
     /// Conditions, all of which hold.
     pub filters: Vec<String>,
-    /// How many rows at most.
-    pub limit: usize,
+    /// How many rows at most; of a page never `None`.
+    pub limit: Option<usize>,
+    /// The form of the answer.
+    pub format: Format,
+    /// The members of an item that are asked for.
+    pub fields: Vec<&'static str>,
+    /// Whether these are fewer than there are.
+    pub sparse: bool,
+    /// What else than statement and values the answer depends on, such as a zone.
+    pub besides: String,
+    limited: bool,
     keys: Vec<Key>,
     after: Option<Vec<KeyValue>>,
     fingerprint: u64,
@@ -91,10 +112,29 @@ const LIMIT: usize = 100;
 const LIMIT_MOST: usize = 1000;
 
 impl Listing {
-    /// Reads `sort`, `limit` and `cursor`. The first of `sorts` is the default, in its own direction; a sort that is named goes
+    /// Reads `sort`, `limit`, `cursor`, `fields` and `format`. The first of `sorts` is the default, in its own direction; a sort that is named goes
     /// up, with `-` before it down. `ties` makes the order total; they are given for a sort that goes down, and turned around
     /// for one that goes up, so that one index serves both, read forwards and backwards.
-    pub fn read(parameters: &mut Parameters, sorts: &[Key], ties: &[Key]) -> Listing {
+    pub fn read<R: Record>(parameters: &mut Parameters, sorts: &[Key], ties: &[Key]) -> Listing {
+        Listing::of(parameters, R::fields(), sorts, ties)
+    }
+
+    /// The same of items with these members.
+    pub fn of(parameters: &mut Parameters, members: &'static [&'static str], sorts: &[Key], ties: &[Key]) -> Listing {
+        let format = parameters.format();
+        let fields = parameters.words("fields", members);
+        let listing = Listing::plain(parameters, sorts, ties);
+        Listing {
+            limit: listing.limit.filter(|_| format == Format::Json || listing.limited),
+            format,
+            sparse: fields.is_some(),
+            fields: fields.unwrap_or_else(|| members.to_vec()),
+            ..listing
+        }
+    }
+
+    /// The same of a list that is shown page by page alone: reads `sort`, `limit` and `cursor`.
+    pub fn plain(parameters: &mut Parameters, sorts: &[Key], ties: &[Key]) -> Listing {
         let names: Vec<&str> = sorts.iter().map(|sort| sort.name).collect();
         let expected = format!("one of {} (with - before it: the greatest first)", names.join(", "));
         let sort = parameters.checked("sort", &expected, |text| {
@@ -104,7 +144,7 @@ impl Listing {
         let sort = sort.unwrap_or_else(|| sorts[0].clone());
         let turned = |tie: &Key| Key { descending: tie.descending == sort.descending, ..tie.clone() };
         let mut keys: Vec<Key> = ties.iter().filter(|tie| tie.sql != sort.sql).map(turned).collect();
-        keys.insert(0, sort);
+        keys.insert(0, Key { descending: sort.descending != sort.opposite, ..sort });
         let limit = parameters.checked("limit", "a number from 1 to 1000", |text| {
             text.parse().ok().filter(|limit| (1..=LIMIT_MOST).contains(limit))
         });
@@ -122,7 +162,12 @@ impl Listing {
             with: String::new(),
             from: String::new(),
             filters: Vec::new(),
-            limit: limit.unwrap_or(LIMIT),
+            limit: limit.or(Some(LIMIT)),
+            limited: limit.is_some(),
+            format: Format::Json,
+            fields: Vec::new(),
+            sparse: false,
+            besides: String::new(),
             keys,
             after,
             fingerprint,
@@ -157,48 +202,62 @@ impl Listing {
         self.filters.push(format!("({})", any.join(" or ")));
     }
 
-    /// The statement: `columns`, the sort keys as `key_0`, `key_1`, …, and one row more than the limit, which tells
+    /// The statement of a page: `columns`, the sort keys as `key_0`, `key_1`, …, and one row more than the limit, which tells
     /// whether there is a next page.
     pub fn sql(&mut self, columns: &str) -> String {
-        let rows = self.limit + 1;
-        let order = |name: &dyn Fn(usize, &Key) -> String| {
-            let terms = self.keys.iter().enumerate().map(|(place, key)| {
-                let direction = if key.descending { " desc" } else { "" };
-                let nulls = if key.nullable { " nulls last" } else { "" };
-                format!("{}{direction}{nulls}", name(place, key))
-            });
-            terms.collect::<Vec<_>>().join(", ")
-        };
-        let (inner, outer) = (order(&|_, key| key.sql.to_owned()), order(&|place, _| format!("key_{place}")));
-        let keys: String = self.keys.iter().enumerate().fold(String::new(), |mut out, (place, key)| {
-            write!(out, ", {} as key_{place}", key.sql).expect("a string takes all");
-            out
+        let rows = self.limit.unwrap_or(LIMIT) + 1;
+        let terms = self.keys.iter().enumerate().map(|(place, key)| {
+            let direction = if key.descending { " desc" } else { "" };
+            let nulls = if key.nullable { " nulls last" } else { "" };
+            format!("key_{place}{direction}{nulls}")
         });
-        let from = self.from.clone();
+        let order = terms.collect::<Vec<_>>().join(", ");
         let ranges = self.ranges();
-        let parts: Vec<String> = ranges
-            .into_iter()
-            .map(|range| {
-                let conditions: Vec<&str> =
-                    self.filters.iter().map(String::as_str).chain(range.iter().map(String::as_str)).collect();
-                let filter =
-                    if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
-                format!("(select {columns}{keys} from {from}{filter} order by {inner} limit {rows})")
-            })
-            .collect();
-        let with = &self.with;
+        let parts: Vec<String> = ranges.iter().map(|range| self.part(columns, range, Some(rows))).collect();
+        let (with, from) = (&self.with, &self.from);
         match parts.as_slice() {
-            [] => format!("{with} select {columns}{keys} from {from} where false"),
+            [] => format!("{with} select {columns}{} from {from} where false", self.key_columns()),
             [part] => format!("{with} {part}"),
             parts => {
-                format!("{with} select * from ({}) page order by {outer} limit {rows}", parts.join(" union all "))
+                let parts: Vec<String> = parts.iter().map(|part| format!("({part})")).collect();
+                format!("{with} select * from ({}) page order by {order} limit {rows}", parts.join(" union all "))
             }
         }
     }
 
-    /// The ranges that together follow the row before: each a list of conditions.
+    /// The statements whose rows, one after another, are all of the list.
+    pub fn parts(&mut self, columns: &str) -> Vec<String> {
+        let ranges = self.ranges();
+        ranges.iter().map(|range| format!("{} {}", self.with, self.part(columns, range, self.limit))).collect()
+    }
+
+    /// The rows of a range, in order.
+    fn part(&self, columns: &str, range: &[String], limit: Option<usize>) -> String {
+        let conditions: Vec<&str> = self.filters.iter().chain(range).map(String::as_str).collect();
+        let filter = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
+        let terms = self.keys.iter().map(|key| format!("{}{}", key.sql, if key.descending { " desc" } else { "" }));
+        let order = terms.collect::<Vec<_>>().join(", ");
+        let limit = limit.map_or_else(String::new, |limit| format!(" limit {limit}"));
+        format!("select {columns}{} from {}{filter} order by {order}{limit}", self.key_columns(), self.from)
+    }
+
+    fn key_columns(&self) -> String {
+        self.keys.iter().enumerate().fold(String::new(), |mut out, (place, key)| {
+            write!(out, ", {} as key_{place}", key.sql).expect("a string takes all");
+            out
+        })
+    }
+
+    /// The ranges that together follow the row before, in their order: each a list of conditions.
     fn ranges(&mut self) -> Vec<Vec<String>> {
-        let Some(after) = &self.after else { return vec![Vec::new()] };
+        let first = &self.keys[0];
+        let Some(after) = &self.after else {
+            return if first.nullable {
+                vec![vec![format!("{} is not null", first.sql)], vec![format!("{} is null", first.sql)]]
+            } else {
+                vec![Vec::new()]
+            };
+        };
         let mut ranges = Vec::new();
         let mut equal: Vec<String> = Vec::new();
         for (key, value) in self.keys.iter().zip(after) {
@@ -209,13 +268,25 @@ impl Listing {
             };
             let value = self.binds.scalar(value);
             let beyond = if key.descending { "<" } else { ">" };
-            ranges.push([equal.clone(), vec![format!("{sql} {beyond} {value}")]].concat());
             if key.nullable {
                 ranges.push([equal.clone(), vec![format!("{sql} is null")]].concat());
             }
+            ranges.push([equal.clone(), vec![format!("{sql} {beyond} {value}")]].concat());
             equal.push(format!("{sql} = {value}"));
         }
+        // Those that share most with the row before come first.
+        ranges.reverse();
         ranges
+    }
+
+    /// Tells apart what is answered: two lists with the same number have the same answer at the same epoch, for the same reader.
+    pub fn answer_id(&self, sql: &str) -> u64 {
+        let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
+        (sql, self.limit, self.fingerprint, self.format as u8, &self.fields, &self.besides).hash(&mut hasher);
+        for (value, ty) in &self.binds.0 {
+            (format!("{value:?}"), ty.oid()).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// The types of the sort keys, in the order of their columns.

@@ -3,8 +3,11 @@
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query};
+use axum::http::header;
 use axum::http::request::Parts;
+use jiff::tz::TimeZone;
 
+use crate::export::Format;
 use crate::problem::{Kind, ParameterError, Problem};
 
 /// The parameters of a request, and what is wrong with them.
@@ -13,10 +16,14 @@ pub struct Parameters {
     given: Vec<(String, String)>,
     known: Vec<&'static str>,
     errors: Vec<ParameterError>,
+    accepted: Format,
 }
 
 /// Longer values are refused unread.
 const LONGEST: usize = 2_000;
+
+/// Parameters that may differ from one page to the next.
+const PLACE: [&str; 4] = ["cursor", "limit", "fields", "format"];
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
@@ -24,7 +31,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Parameters, Problem> {
         let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| Problem::new(Kind::BadRequest, "the query string cannot be read as name=value&name=value"))?;
-        Ok(Parameters::new(given))
+        let accept = parts.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let accepted = Format::accepted(accept);
+        Ok(Parameters { accepted, ..Parameters::new(given) })
     }
 }
 
@@ -85,14 +94,26 @@ impl Parameters {
         self.checked(name, &expected, |value| value.split(',').map(known).collect())
     }
 
+    /// The form in which a list is asked for: `format`, or else what the header `Accept` likes best.
+    pub fn format(&mut self) -> Format {
+        let expected = format!("one of {}", Format::NAMES.join(", "));
+        self.checked("format", &expected, Format::named).unwrap_or(self.accepted)
+    }
+
+    /// The IANA zone in which instants are shown and read; without one, that of the reports.
+    pub fn zone(&mut self, reporting: &TimeZone) -> TimeZone {
+        let expected = "an IANA time zone such as Europe/Belgrade";
+        self.checked("zone", expected, |text| TimeZone::get(text).ok()).unwrap_or_else(|| reporting.clone())
+    }
+
     /// Notes what is wrong with a parameter.
     pub fn wrong(&mut self, name: &str, message: impl Into<String>) {
         self.errors.push(ParameterError { parameter: name.to_owned(), message: message.into() });
     }
 
-    /// A fingerprint of what is asked for, the place in the list (`cursor`, `limit`) aside.
+    /// A fingerprint of what is asked for, the place in the list and the form of the answer aside.
     pub fn fingerprint(&self) -> u64 {
-        let mut asked: Vec<_> = self.given.iter().filter(|(name, _)| name != "cursor" && name != "limit").collect();
+        let mut asked: Vec<_> = self.given.iter().filter(|(name, _)| !PLACE.contains(&name.as_str())).collect();
         asked.sort();
         xxhash_rust::xxh3::xxh3_64(format!("{asked:?}").as_bytes())
     }

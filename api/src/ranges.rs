@@ -23,6 +23,26 @@ pub enum Window {
 }
 
 impl Window {
+    /// As it is asked for, and as the column of a period is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Window::Hour => "hour",
+            Window::Day => "day",
+            Window::Week => "week",
+            Window::Month => "month",
+            Window::All => "all",
+        }
+    }
+
+    /// How Postgres writes a day's period, where that is a text.
+    pub fn label(self) -> Option<&'static str> {
+        match self {
+            Window::Week => Some("IYYY\"-W\"IW"),
+            Window::Month => Some("YYYY-MM"),
+            _ => None,
+        }
+    }
+
     /// Reads `window`; a day when it is not given.
     pub fn read(parameters: &mut Parameters) -> Window {
         match parameters.word("window", &["day", "hour", "week", "month", "all"]) {

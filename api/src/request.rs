@@ -20,6 +20,7 @@ use crate::settings::ApiSettings;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUESTS: &str = "fandom_api_requests_total";
+const PANICS: &str = "fandom_api_panics_total";
 const SECONDS: &str = "fandom_api_request_seconds";
 
 /// Headers of every answer: nothing is guessed, framed, or read from elsewhere.
@@ -34,6 +35,7 @@ const SAFE: [(HeaderName, &str); 5] = [
 /// Tells the metrics' recorder what they mean.
 pub fn describe_metrics() {
     metrics::describe_counter!(REQUESTS, "Requests answered, by route and status");
+    metrics::describe_counter!(PANICS, "Requests whose handler panicked");
     metrics::describe_histogram!(SECONDS, metrics::Unit::Seconds, "Time to the beginning of an answer, by route");
 }
 
@@ -92,6 +94,7 @@ async fn guarded(settings: &ApiSettings, request: Request, next: Next) -> Respon
     match tokio::time::timeout(longest, handled).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
+            metrics::counter!(PANICS).increment(1);
             tracing::error!("the request's handler panicked");
             Problem::internal().into_response()
         }

@@ -11,33 +11,57 @@ mod live;
 mod messages;
 mod overview;
 mod performance;
+mod ranking;
 mod reconciliation;
 mod sales;
+mod series;
 mod template;
 
-use axum::Router;
-use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::openapi::List;
 use crate::server::App;
 
 /// The routes under `/api/v1`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/health", get(health::health))
-        .route("/ready", get(health::ready))
-        .route("/overview", get(overview::overview))
-        .route("/chatters", get(chatters::list))
-        .route("/chatters/performance", get(performance::list))
-        .route("/creators", get(creators::list))
-        .route("/creators/{creator}/daily", get(creators::daily))
-        .route("/fans", get(fans::list))
-        .route("/clusters", get(clusters::list))
-        .route("/clusters/moves", get(clusters::moves))
-        .route("/sales", get(sales::list))
-        .route("/reconciliation", get(reconciliation::list))
-        .route("/files", get(files::list))
-        .route("/messages", get(messages::list))
-        .route("/template", get(template::list))
-        .route("/live", get(live::stream))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(overview::overview))
+        .routes(routes!(chatters::list))
+        .routes(routes!(performance::list))
+        .routes(routes!(ranking::list))
+        .routes(routes!(series::list))
+        .routes(routes!(creators::list))
+        .routes(routes!(creators::daily))
+        .routes(routes!(fans::list))
+        .routes(routes!(fans::profile))
+        .routes(routes!(clusters::list))
+        .routes(routes!(clusters::moves))
+        .routes(routes!(sales::list))
+        .routes(routes!(reconciliation::list))
+        .routes(routes!(files::list))
+        .routes(routes!(messages::list))
+        .routes(routes!(template::list))
+        .routes(routes!(live::stream))
         .nest("/ingest", ingest::routes())
+}
+
+/// The lists among them, whose sorting, paging and forms are documented in one place.
+pub(crate) fn lists() -> Vec<List> {
+    let mut lists = vec![
+        chatters::described(),
+        performance::described(),
+        ranking::described(),
+        series::described(),
+        sales::described(),
+        reconciliation::described(),
+        files::described(),
+        template::described(),
+    ];
+    lists.extend(creators::described());
+    lists.extend(fans::described());
+    lists.extend(clusters::described());
+    lists
 }

@@ -16,7 +16,7 @@ use crate::commits::Commits;
 use crate::database::Database;
 use crate::protection::{self, Limits};
 use crate::resources::ingest::{self, Progress};
-use crate::{request, resources, settings::ApiSettings, web};
+use crate::{docs, openapi, request, settings::ApiSettings, web};
 
 /// Why the API could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -152,8 +152,10 @@ pub async fn run(settings: ApiSettings, postgres: PostgresSettings, stop: Cancel
 }
 
 fn router(app: App) -> Router {
-    Router::new()
-        .nest("/api/v1", resources::routes().merge(accounts::routes::routes()))
+    let (resources, document) = openapi::api();
+    resources
+        .merge(Router::new().nest("/api/v1", accounts::routes::routes()))
+        .merge(docs::routes(&document))
         .merge(web::routes())
         .fallback(request::not_found)
         .method_not_allowed_fallback(request::method_not_allowed)

@@ -1,5 +1,6 @@
 //! Values as Postgres sends them and JSON shows them: ids, instants, days; and records made of them.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use jiff::civil::Date;
@@ -9,6 +10,9 @@ use serde::{Serialize, Serializer};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_util::bytes::BytesMut;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type as SchemaType};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 type SqlError = Box<dyn Error + Sync + Send>;
 
@@ -16,6 +20,9 @@ type SqlError = Box<dyn Error + Sync + Send>;
 pub trait Record: Sized + Serialize + Send {
     /// The columns that it reads, separated by commas.
     fn columns() -> String;
+
+    /// The members of the item, in the order in which a table has them.
+    fn fields() -> &'static [&'static str];
 
     /// Reads a row.
     ///
@@ -27,13 +34,17 @@ pub trait Record: Sized + Serialize + Send {
 /// Declares a record whose fields are named as the columns.
 macro_rules! record {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
         $(#[$meta])*
-        #[derive(Debug, serde::Serialize)]
         $vis struct $name { $($(#[$field_meta])* pub $field: $type,)* }
 
         impl $crate::values::Record for $name {
             fn columns() -> String {
-                [$(stringify!($field)),*].join(", ")
+                Self::fields().join(", ")
+            }
+
+            fn fields() -> &'static [&'static str] {
+                &[$(stringify!($field)),*]
             }
 
             fn from_row(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
@@ -43,6 +54,29 @@ macro_rules! record {
     };
 }
 pub(crate) use record;
+
+/// How the documentation describes a type that JSON shows as a text.
+macro_rules! text_schema {
+    ($type:ty, $format:expr, $pattern:expr, $example:expr) => {
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                let text = ObjectBuilder::new().schema_type(SchemaType::String).format($format).pattern($pattern);
+                text.examples([$example]).into()
+            }
+        }
+
+        impl ToSchema for $type {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($type))
+            }
+        }
+    };
+}
+
+text_schema!(Id, None, Some("^-?[0-9]{1,19}$"), "4611686018427387904");
+text_schema!(Instant, Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)), None::<String>, "2026-10-21T05:00:00Z");
+text_schema!(Hour, Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)), None::<String>, "2026-10-21T05:00:00+02:00");
+text_schema!(Day, Some(SchemaFormat::KnownFormat(KnownFormat::Date)), None::<String>, "2026-10-21");
 
 /// An id: a string in JSON, since a JavaScript number does not hold 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,8 +61,8 @@ async fn check(api: &Api, client: &Client, question: &Question) -> (usize, usize
         for page in &pages {
             assert_eq!(page.body["epoch"], json!(before), "{what}");
             // Files fail without a commit of the dataflow, so their list has no tag.
-            let tag = (path != "files").then(|| format!("\"{before}\""));
-            assert_eq!(page.etag, tag, "{what}");
+            let tag = |tag: &String| tag.starts_with(&format!("\"{before}-"));
+            assert_eq!(page.etag.as_ref().map(tag), (path != "files").then_some(true), "{what}");
         }
         let expected = expected.as_array_mut().expect("a list");
         if path == "files" {
@@ -108,7 +108,7 @@ async fn check_overview(api: &Api, client: &Client, zone: &str, parameters: &[(&
             "totals": totals,
         });
         assert!(same(&answer.body, &expected), "{parameters:?}:\n{}\nshould be\n{expected}", answer.body);
-        assert_eq!(answer.etag, Some(format!("\"{before}-{today}\"")));
+        assert!(answer.etag.is_some_and(|tag| tag.starts_with(&format!("\"{before}-"))));
         return;
     }
     panic!("the views did not stand still");

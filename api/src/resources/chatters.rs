@@ -5,8 +5,9 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use crate::cursor::KeyType::{Integer, Text};
-use crate::database::{Database, answer};
+use crate::database::{Database, Page, answer};
 use crate::listing::{Key, Listing};
+use crate::openapi::List;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::values::{Id, record};
@@ -19,14 +20,26 @@ record! {
     }
 }
 
-/// The list.
+const SORTS: [Key; 1] = [Key::new("chatter", "lower(chatter)", Text)];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List::of::<Chatter>("/chatters", &SORTS)
+}
+
+/// The chatters.
+#[utoipa::path(
+    get, path = "/chatters", operation_id = "chatters", tag = "Chatters",
+    params(("q" = Option<String>, Query, description = "A part of the name, in any case", example = "iva")),
+    extensions(("x-conditional" = json!(true))),
+    responses((status = 200, description = "The chatters", body = Page<Chatter>)),
+)]
 pub async fn list(
     State(database): State<Database>,
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let sorts = [Key::new("chatter", "lower(chatter)", Text)];
-    let mut listing = Listing::read(&mut parameters, &sorts, &[Key::new("", "chatter_id", Integer)]);
+    let mut listing = Listing::read::<Chatter>(&mut parameters, &SORTS, &[Key::new("", "chatter_id", Integer)]);
     let sought = parameters.text("q");
     parameters.finish()?;
     listing.from = "views.chatters".to_owned();

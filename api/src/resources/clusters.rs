@@ -6,8 +6,9 @@ use axum::response::Response;
 use tokio_postgres::types::Type;
 
 use crate::cursor::KeyType::{Day as DayKey, Integer, Text};
-use crate::database::{Database, answer};
+use crate::database::{Database, Page, answer};
 use crate::listing::{Key, Listing};
+use crate::openapi::{Days, List};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::ranges::{Range, days};
@@ -46,13 +47,23 @@ const SORTS: [Key; 3] = [
 ];
 const TIES: [Key; 1] = [Key::new("", "cluster", Text)];
 
-/// The clusters.
+/// The lists, as the documentation has them.
+pub fn described() -> [List; 2] {
+    [List::of::<Cluster>("/clusters", &SORTS), List::of::<Move>("/clusters/moves", &SORTS_OF_MOVES)]
+}
+
+/// The clusters of fans, with the means of what fans are clustered by.
+#[utoipa::path(
+    get, path = "/clusters", operation_id = "clusters", tag = "Fans",
+    extensions(("x-conditional" = json!(true))),
+    responses((status = 200, description = "The clusters", body = Page<Cluster>)),
+)]
 pub async fn list(
     State(database): State<Database>,
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let mut listing = Listing::read(&mut parameters, &SORTS, &TIES);
+    let mut listing = Listing::read::<Cluster>(&mut parameters, &SORTS, &TIES);
     parameters.finish()?;
     listing.from = "views.fan_clusters".to_owned();
     answer::<Cluster>(&database, &headers, listing, |_| ()).await
@@ -66,14 +77,20 @@ const TIES_OF_MOVES: [Key; 3] = [
     Key::new("", "to_cluster", Text).descending(),
 ];
 
-/// The moves.
+/// How many fans changed from one cluster to another, by day.
+#[utoipa::path(
+    get, path = "/clusters/moves", operation_id = "cluster_moves", tag = "Fans",
+    params(Days, ("from_cluster" = Option<String>, Query, description = "The cluster of the day before"), ("to_cluster" = Option<String>, Query, description = "The cluster of the day")),
+    extensions(("x-conditional" = json!(true))),
+    responses((status = 200, description = "The moves", body = Page<Move>)),
+)]
 pub async fn moves(
     State(database): State<Database>,
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
     let range = days(&mut parameters);
-    let mut listing = Listing::read(&mut parameters, &SORTS_OF_MOVES, &TIES_OF_MOVES);
+    let mut listing = Listing::read::<Move>(&mut parameters, &SORTS_OF_MOVES, &TIES_OF_MOVES);
     let from = parameters.text("from_cluster");
     let to = parameters.text("to_cluster");
     parameters.finish()?;

@@ -1,6 +1,5 @@
 //! `GET /creators`: the creators, by name. `GET /creators/{creator}/daily`: a creator's days (METRICS.md §6).
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -9,9 +8,10 @@ use serde_json::Value;
 use tokio_postgres::types::Type;
 
 use crate::cursor::KeyType::{Day as DayKey, Integer, Text};
-use crate::database::{Database, answer, tag, tagged, unchanged};
+use crate::database::{Database, Page, answer};
 use crate::listing::{Key, Listing};
 use crate::names;
+use crate::openapi::{Days, List};
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
 use crate::ranges::{Range, days};
@@ -44,14 +44,27 @@ record! {
     }
 }
 
-/// The list.
+const SORTS: [Key; 1] = [Key::new("creator", "lower(creator)", Text)];
+const SORTS_OF_DAYS: [Key; 1] = [Key::new("day", "day", DayKey)];
+
+/// The lists, as the documentation has them.
+pub fn described() -> [List; 2] {
+    [List::of::<Creator>("/creators", &SORTS), List::of::<CreatorDay>("/creators/{creator}/daily", &SORTS_OF_DAYS)]
+}
+
+/// The creators.
+#[utoipa::path(
+    get, path = "/creators", operation_id = "creators", tag = "Creators",
+    params(("q" = Option<String>, Query, description = "A part of the name, in any case", example = "tania")),
+    extensions(("x-conditional" = json!(true))),
+    responses((status = 200, description = "The creators", body = Page<Creator>)),
+)]
 pub async fn list(
     State(database): State<Database>,
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let sorts = [Key::new("creator", "lower(creator)", Text)];
-    let mut listing = Listing::read(&mut parameters, &sorts, &[Key::new("", "creator_id", Integer)]);
+    let mut listing = Listing::read::<Creator>(&mut parameters, &SORTS, &[Key::new("", "creator_id", Integer)]);
     let sought = parameters.text("q");
     parameters.finish()?;
     listing.from = "views.creators".to_owned();
@@ -62,6 +75,12 @@ pub async fn list(
 }
 
 /// A creator's days, the earliest first. A name without its platform means the creators of that name on every platform.
+#[utoipa::path(
+    get, path = "/creators/{creator}/daily", operation_id = "creator_days", tag = "Creators",
+    params(("creator" = String, Path, description = "The creator, by id or name", example = "Tania (OF)"), Days),
+    extensions(("x-conditional" = json!(true))),
+    responses((status = 200, description = "The days", body = Page<CreatorDay>)),
+)]
 pub async fn daily(
     State(database): State<Database>,
     creator: Result<Path<String>, PathRejection>,
@@ -71,8 +90,8 @@ pub async fn daily(
     let Path(creator) =
         creator.map_err(|_| Problem::new(Kind::BadRequest, "the creator in the path is not UTF-8 text"))?;
     let range = days(&mut parameters);
-    let sorts = [Key::new("day", "day", DayKey)];
-    let mut listing = Listing::read(&mut parameters, &sorts, &[Key::new("", "creator_id", Integer)]);
+    let mut listing =
+        Listing::read::<CreatorDay>(&mut parameters, &SORTS_OF_DAYS, &[Key::new("", "creator_id", Integer)]);
     parameters.finish()?;
     let ids = names::creators(&creator);
     listing.from = "views.creator_day".to_owned();
@@ -81,19 +100,12 @@ pub async fn daily(
         listing.compare("day", ">=", from, Type::DATE);
         listing.compare("day", "<=", to, Type::DATE);
     }
-    let mut connection = database.connection().await?;
-    let snapshot = connection.snapshot().await?;
     let known = "select from views.creators where creator_id = any($1) limit 1";
-    if snapshot.query(known, &[(&ids, Type::INT8_ARRAY)]).await?.is_empty() {
+    if !database.has(known, &[(&ids, Type::INT8_ARRAY)]).await? {
         return Err(Problem::new(
             Kind::NotFound,
             "no creator has this id or name; /api/v1/creators lists them, written as `Tania (OF)`",
         ));
     }
-    let tag = tag(&snapshot.epoch.to_string());
-    if let Some(unchanged) = unchanged(&headers, &tag) {
-        return Ok(unchanged);
-    }
-    let page = snapshot.page::<CreatorDay>(listing).await?;
-    Ok(tagged(tag, Json(page)))
+    answer::<CreatorDay>(&database, &headers, listing, |_| ()).await
 }

@@ -16,7 +16,9 @@ use tokio_postgres::types::Type;
 
 use crate::cursor::KeyType::{Instant as InstantKey, Integer, Text};
 use crate::database::{Database, Page, records};
+use crate::export::{self, Format};
 use crate::listing::{Key, Listing};
+use crate::openapi::List;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::values::{Id, Instant, Record, record};
@@ -66,7 +68,7 @@ record! {
 }
 
 /// A file and its sheets.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct File {
     file_id: Id,
     #[serde(flatten)]
@@ -103,12 +105,53 @@ const ENTRIES: &str = "with entries as (
         group by file_id
     )";
 
-/// The list.
+/// The members of a file.
+const MEMBERS: [&str; 21] = [
+    "file_id",
+    "file",
+    "name",
+    "source",
+    "state",
+    "error",
+    "version",
+    "live_version",
+    "size_bytes",
+    "modified_at",
+    "exported_at",
+    "rows_read",
+    "accepted",
+    "rejected_count",
+    "warnings",
+    "attempts",
+    "first_seen_at",
+    "updated_at",
+    "duplicates",
+    "doubtful_times",
+    "sheets",
+];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List { path: "/files", sorts: SORTS.iter().map(|key| key.name).collect(), fields: &MEMBERS }
+}
+
+/// Every file that a source has shown, where it stands, and what its live version's sheets hold.
+#[utoipa::path(
+    get, path = "/files", operation_id = "files", tag = "Files",
+    params(
+        ("state" = Option<String>, Query, description = "States, separated by commas: seen, publishing, live, failed, gone", example = "live,failed"),
+        ("q" = Option<String>, Query, description = "A part of the name, in any case", example = "october"),
+    ),
+    responses((status = 200, description = "The files", body = Page<File>)),
+)]
 pub async fn list(State(database): State<Database>, mut parameters: Parameters) -> Result<Response, Problem> {
-    let mut listing = Listing::read(&mut parameters, &SORTS, &TIES);
+    let mut listing = Listing::of(&mut parameters, &MEMBERS, &SORTS, &TIES);
     let states = parameters.words("state", &["seen", "publishing", "live", "failed", "gone"]);
     let sought = parameters.text("q");
     parameters.finish()?;
+    let (format, fields, sparse) = (listing.format, listing.fields.clone(), listing.sparse);
+    // An export has all files, which are thousands at most.
+    listing.limit = listing.limit.or(Some(1_000_000));
     listing.with = ENTRIES.to_owned();
     listing.from = "entries".to_owned();
     if let Some(states) = states {
@@ -138,5 +181,12 @@ pub async fn list(State(database): State<Database>, mut parameters: Parameters) 
         File { file_id: Id(id), entry, duplicates, doubtful_times, sheets }
     });
     let page = Page { epoch: page.epoch, items: items.collect(), next_cursor: page.next_cursor };
+    if format != Format::Json {
+        return export::whole(format, &fields, &page.items);
+    }
+    if sparse {
+        let page = page.sparse(&fields)?;
+        return Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))], Json(page)).into_response());
+    }
     Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))], Json(page)).into_response())
 }

@@ -1,5 +1,7 @@
 //! `GET /health`: the process lives. `GET /ready`: the figures can be relied upon now.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -28,14 +30,55 @@ record! {
     }
 }
 
+/// The answer of a process that lives.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+struct Alive {
+    status: &'static str,
+}
+
+/// Where the dataflow and the files stand.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the answer, of which a problem can be a part too")]
+struct Ready {
+    ready: bool,
+    /// `stopped`, `hydrating` or `live`.
+    state: String,
+    /// How much has been read again after a start.
+    hydration_percent: Option<f64>,
+    lag: Lag,
+    epoch: i64,
+    epoch_age_seconds: Option<f64>,
+    heartbeat_age_seconds: Option<f64>,
+    /// Files by state.
+    files: BTreeMap<String, i64>,
+}
+
+/// Records that are not yet read.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes a part of the answer")]
+struct Lag {
+    total: i64,
+    /// By partition.
+    partitions: BTreeMap<String, i64>,
+}
+
 /// The process lives.
+#[utoipa::path(
+    get, path = "/health", operation_id = "health", tag = "Service",
+    responses((status = 200, description = "It does", body = Alive)),
+)]
 pub async fn health(parameters: Parameters) -> Result<Response, Problem> {
     parameters.finish()?;
-    Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(json!({ "status": "alive" })))
+    Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(Alive { status: "alive" }))
         .into_response())
 }
 
-/// Postgres answers, the views are live, and whoever keeps them so was heard of just now.
+/// Postgres answers, the views are live, and whoever keeps them so was heard of just now. Otherwise the answer is 503 with the
+/// same members beside those of a problem.
+#[utoipa::path(
+    get, path = "/ready", operation_id = "ready", tag = "Service",
+    responses((status = 200, description = "The figures can be relied upon", body = Ready)),
+)]
 pub async fn ready(State(database): State<Database>, parameters: Parameters) -> Result<Response, Problem> {
     parameters.finish()?;
     let mut connection = database.connection().await?;

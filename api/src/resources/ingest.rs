@@ -19,13 +19,13 @@ mod uploads;
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use fandom_services::postgres::PostgresSettings;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::problem::{Kind, Problem};
 use crate::server::App;
@@ -35,22 +35,25 @@ pub(crate) use progress::Progress;
 pub(crate) const LONGEST_UPLOAD: Duration = Duration::from_secs(3600);
 
 /// The routes under `/api/v1/ingest`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/uploads", get(uploads::list).post(receive::receive).layer(DefaultBodyLimit::disable()))
-        .route("/uploads/{id}", get(uploads::one).delete(uploads::delete))
-        .route("/uploads/{id}/reprocess", post(uploads::reprocess))
-        .route("/uploads/{id}/rejects", get(rejects::list))
-        .route("/uploads/{id}/rejects.csv", get(rejects::csv))
-        .route("/sync", post(requests::sync))
-        .route("/requests/{id}", get(requests::one))
-        .route("/events", get(progress::stream))
-        .route("/mappings", get(mappings::list))
-        .route("/mappings/export", get(mappings::export))
-        .route("/mappings/import", post(mappings::import))
-        .route("/mappings/suggest", post(mappings::suggest))
-        .route("/mappings/preview", post(mappings::preview))
-        .route("/mappings/{name}", get(mappings::one).put(mappings::save).delete(mappings::remove))
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    // Files may be larger than other bodies.
+    let received =
+        OpenApiRouter::new().routes(routes!(uploads::list, receive::receive)).layer(DefaultBodyLimit::disable());
+    OpenApiRouter::new()
+        .merge(received)
+        .routes(routes!(uploads::one, uploads::delete))
+        .routes(routes!(uploads::reprocess))
+        .routes(routes!(rejects::list))
+        .routes(routes!(rejects::csv))
+        .routes(routes!(requests::sync))
+        .routes(routes!(requests::one))
+        .routes(routes!(progress::stream))
+        .routes(routes!(mappings::list))
+        .routes(routes!(mappings::export))
+        .routes(routes!(mappings::import))
+        .routes(routes!(mappings::suggest))
+        .routes(routes!(mappings::preview))
+        .routes(routes!(mappings::one, mappings::save, mappings::remove))
         .layer(middleware::from_fn(from_here))
 }
 

@@ -18,6 +18,7 @@ use crate::cursor::KeyType::{Instant as InstantKey, Integer};
 use crate::database::Page;
 use crate::listing::{Key, Listing};
 use crate::names;
+use crate::openapi::{OfChatter, OfCreator, Paging};
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
 use crate::ranges::moments;
@@ -54,7 +55,7 @@ record! {
 }
 
 /// A message as it is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Message {
     message_id: String,
     creator_id: Id,
@@ -102,9 +103,22 @@ const MESSAGES: &str = "with messages as not materialized (
         where not m.shadowed
     )";
 
-/// The list.
+/// Single messages with their texts, the latest first; of a chatter, a fan, a creator, a range of time. Texts are kept sealed, and
+/// are opened for the answer.
+#[utoipa::path(
+    get, path = "/messages", operation_id = "messages", tag = "Messages",
+    params(
+        OfCreator, OfChatter,
+        ("fan" = Option<String>, Query, description = "A fan, by id or user name", example = "u177154572"),
+        ("from" = Option<String>, Query, description = "Sent on this day or at this instant, or later", example = "2026-10-21"),
+        ("to" = Option<String>, Query, description = "Sent on this day or at this instant, or earlier", example = "2026-10-21T05:00:00Z"),
+        ("sort" = Option<String>, Query, description = "`sent_at` or `-sent_at`", example = "-sent_at"),
+        Paging,
+    ),
+    responses((status = 200, description = "The messages", body = Page<Message>)),
+)]
 pub async fn list(State(app): State<App>, mut parameters: Parameters) -> Result<Response, Problem> {
-    let mut listing = Listing::read(&mut parameters, &SORTS, &TIES);
+    let mut listing = Listing::plain(&mut parameters, &SORTS, &TIES);
     let creator = parameters.text("creator");
     let chatter = parameters.text("chatter");
     let fan = parameters.text("fan");

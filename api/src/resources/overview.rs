@@ -1,6 +1,5 @@
 //! `GET /overview`: a day's totals, and which day to show: today in the reporting zone, or the latest that has figures.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -8,8 +7,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio_postgres::types::Type;
 
-use crate::database::{Snapshot, records, tag, tagged, unchanged};
+use crate::answers::Turn;
+use crate::database::{Snapshot, records};
 use crate::names;
+use crate::openapi::OfCreator;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::ranges;
@@ -17,7 +18,7 @@ use crate::server::App;
 use crate::values::{Day, Record, record};
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Overview {
     epoch: i64,
     reporting_tz: String,
@@ -61,7 +62,13 @@ record! {
     }
 }
 
-/// A day's totals.
+/// A day's totals: of today, or of the latest day that has figures.
+#[utoipa::path(
+    get, path = "/overview", operation_id = "overview", tag = "Figures",
+    params(("day" = Option<Day>, Query, description = "The day"), OfCreator),
+    extensions(("x-conditional" = json!(true))),
+    responses((status = 200, description = "The totals", body = Overview)),
+)]
 pub async fn overview(
     State(app): State<App>,
     headers: HeaderMap,
@@ -73,19 +80,21 @@ pub async fn overview(
     let zone = &app.settings.reporting_tz;
     let today = Day(Timestamp::now().to_zoned(zone.clone()).date());
 
+    let creators = creator.map(|text| names::creators(&text));
+    let about = format!("overview {:?} {} {creators:?} {:?}", asked, today.0, zone.iana_name());
+    let making = match app.database.turn(&headers, xxhash_rust::xxh3::xxh3_64(about.as_bytes())).await? {
+        Turn::Answered(response) => return Ok(response),
+        Turn::Make(making) => making,
+    };
     let mut connection = app.database.connection().await?;
     let snapshot = connection.snapshot().await?;
-    let tag = tag(&format!("{}-{}", snapshot.epoch, today.0));
-    if let Some(unchanged) = unchanged(&headers, &tag) {
-        return Ok(unchanged);
-    }
     let day = match asked {
         Some(day) => Some(day),
         None => latest(&snapshot, today).await?,
     };
     let around = neighbours(&snapshot, day.unwrap_or(today)).await?;
     let totals = match day {
-        Some(day) => Some(totals(&snapshot, day, creator.map(|text| names::creators(&text))).await?),
+        Some(day) => Some(totals(&snapshot, day, creators).await?),
         None => None,
     };
     let overview = Overview {
@@ -97,7 +106,7 @@ pub async fn overview(
         next_day: around.next,
         totals,
     };
-    Ok(tagged(tag, Json(overview)))
+    making.answer(snapshot.epoch, &overview)
 }
 
 /// Today if it has figures; else the latest day before that has, or without one the first to come.

@@ -11,16 +11,17 @@ use serde_json::Value;
 use tokio_postgres::types::Type;
 
 use crate::cursor::KeyType::{Day as DayKey, Integer, Text};
-use crate::database::{Database, answer};
+use crate::database::{Database, Page, answer};
 use crate::listing::{Key, Listing};
 use crate::names;
+use crate::openapi::{Days, List, OfChatter, OfCreator};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::ranges::{Range, days};
 use crate::values::{Day, Id};
 
 /// A row of an employee's report.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 struct Reconciliation {
     file_id: Id,
     file: String,
@@ -50,6 +51,28 @@ impl crate::values::Record for Reconciliation {
             .to_owned()
     }
 
+    fn fields() -> &'static [&'static str] {
+        &[
+            "file_id",
+            "file",
+            "position",
+            "sheet",
+            "row",
+            "chatter_id",
+            "employee",
+            "creator_ids",
+            "creators",
+            "first_day",
+            "last_day",
+            "start",
+            "end",
+            "differs",
+            "reported",
+            "computed",
+            "difference",
+        ]
+    }
+
     fn from_row(row: &tokio_postgres::Row) -> Result<Reconciliation, tokio_postgres::Error> {
         Ok(Reconciliation {
             file_id: row.try_get("file_id")?,
@@ -77,12 +100,12 @@ impl crate::values::Record for Reconciliation {
 const SORTS: [Key; 8] = [
     Key::new("file", "file", Text),
     Key::new("first_day", "first_day", DayKey),
-    Key::new("difference_messages_sent", "abs((difference->>'messages_sent')::bigint)", Integer).nullable(),
-    Key::new("difference_ppvs_sent", "abs((difference->>'ppvs_sent')::bigint)", Integer).nullable(),
-    Key::new("difference_ppvs_unlocked", "abs((difference->>'ppvs_unlocked')::bigint)", Integer).nullable(),
-    Key::new("difference_fans_chatted", "abs((difference->>'fans_chatted')::bigint)", Integer).nullable(),
-    Key::new("difference_ppv_sales_cents", "abs((difference->>'ppv_sales_cents')::bigint)", Integer).nullable(),
-    Key::new("difference_sales_net_cents", "abs((difference->>'sales_net_cents')::bigint)", Integer).nullable(),
+    Key::new("difference_messages_sent", "apart_messages_sent", Integer).nullable(),
+    Key::new("difference_ppvs_sent", "apart_ppvs_sent", Integer).nullable(),
+    Key::new("difference_ppvs_unlocked", "apart_ppvs_unlocked", Integer).nullable(),
+    Key::new("difference_fans_chatted", "apart_fans_chatted", Integer).nullable(),
+    Key::new("difference_ppv_sales_cents", "apart_ppv_sales_cents", Integer).nullable(),
+    Key::new("difference_sales_net_cents", "apart_sales_net_cents", Integer).nullable(),
 ];
 
 /// As the file has its rows, and as the index of those that differ has them; two sources may show files of one name.
@@ -93,7 +116,18 @@ const TIES: [Key; 4] = [
     Key::new("", "file_id", Integer).descending(),
 ];
 
-/// The list.
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List::of::<Reconciliation>("/reconciliation", &SORTS)
+}
+
+/// What platforms reported beside what the rows say.
+#[utoipa::path(
+    get, path = "/reconciliation", operation_id = "reconciliation", tag = "Figures",
+    params(Days, OfCreator, OfChatter, ("only" = Option<String>, Query, description = "`differences` (without it), or `all` rows of reports", example = "all"), ("file" = Option<String>, Query, description = "The file of the report, by id or name", example = "report.xlsx")),
+    extensions(("x-conditional" = json!(true))),
+    responses((status = 200, description = "The rows of reports", body = Page<Reconciliation>)),
+)]
 pub async fn list(
     State(database): State<Database>,
     headers: HeaderMap,
@@ -101,7 +135,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let only = parameters.word("only", &["differences", "all"]);
     let range = days(&mut parameters);
-    let mut listing = Listing::read(&mut parameters, &SORTS, &TIES);
+    let mut listing = Listing::read::<Reconciliation>(&mut parameters, &SORTS, &TIES);
     let creator = parameters.text("creator");
     let chatter = parameters.text("chatter");
     let file = parameters.text("file");

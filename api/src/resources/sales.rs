@@ -6,16 +6,17 @@ use axum::response::Response;
 use tokio_postgres::types::Type;
 
 use crate::cursor::KeyType::{Day as DayKey, Integer, Text};
-use crate::database::{Database, answer};
+use crate::database::{Database, Page, answer};
 use crate::listing::{Key, Listing};
 use crate::names;
+use crate::openapi::{Days, List, OfChatter, OfCreator};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::ranges::{Range, days};
 use crate::values::{Day, Id};
 
 /// Sales of one type.
-#[derive(Debug, serde::Serialize)]
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 struct Sales {
     day: Day,
     creator_id: Id,
@@ -33,9 +34,23 @@ struct Sales {
 
 impl crate::values::Record for Sales {
     fn columns() -> String {
-        "day, creator_id, creator, chatter_id, chatter, type, gross_cents, net_cents, count, reversed_net_cents, \
-         reversed_count"
-            .to_owned()
+        Self::fields().join(", ")
+    }
+
+    fn fields() -> &'static [&'static str] {
+        &[
+            "day",
+            "creator_id",
+            "creator",
+            "chatter_id",
+            "chatter",
+            "type",
+            "gross_cents",
+            "net_cents",
+            "count",
+            "reversed_net_cents",
+            "reversed_count",
+        ]
     }
 
     fn from_row(row: &tokio_postgres::Row) -> Result<Sales, tokio_postgres::Error> {
@@ -73,14 +88,25 @@ const TIES: [Key; 4] = [
     Key::new("", "type", Text),
 ];
 
-/// The list.
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List::of::<Sales>("/sales", &SORTS)
+}
+
+/// Sales by day, creator, chatter and type.
+#[utoipa::path(
+    get, path = "/sales", operation_id = "sales", tag = "Figures",
+    params(Days, OfCreator, OfChatter, ("type" = Option<String>, Query, description = "The type of sale, in any case", example = "Tips")),
+    extensions(("x-conditional" = json!(true))),
+    responses((status = 200, description = "The sales", body = Page<Sales>)),
+)]
 pub async fn list(
     State(database): State<Database>,
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
     let range = days(&mut parameters);
-    let mut listing = Listing::read(&mut parameters, &SORTS, &TIES);
+    let mut listing = Listing::read::<Sales>(&mut parameters, &SORTS, &TIES);
     let creator = parameters.text("creator");
     let chatter = parameters.text("chatter");
     let sale_type = parameters.text("type");

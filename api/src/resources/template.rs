@@ -6,9 +6,10 @@ use axum::response::Response;
 use tokio_postgres::types::Type;
 
 use crate::cursor::KeyType::{Day as DayKey, Integer, Text};
-use crate::database::{Database, answer};
+use crate::database::{Database, Page, answer};
 use crate::listing::{Key, Listing};
 use crate::names;
+use crate::openapi::{Days, List, OfChatter};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::ranges::{Range, days};
@@ -33,14 +34,25 @@ const SORTS: [Key; 2] =
 
 const TIES: [Key; 2] = [Key::new("", "day", DayKey).descending(), Key::new("", "chatter_id", Integer)];
 
-/// The list.
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List::of::<TemplateDay>("/template", &SORTS)
+}
+
+/// The agency's own template, by chatter and day. It enters no other figure.
+#[utoipa::path(
+    get, path = "/template", operation_id = "template", tag = "Chatters",
+    params(Days, OfChatter),
+    extensions(("x-conditional" = json!(true))),
+    responses((status = 200, description = "The days", body = Page<TemplateDay>)),
+)]
 pub async fn list(
     State(database): State<Database>,
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
     let range = days(&mut parameters);
-    let mut listing = Listing::read(&mut parameters, &SORTS, &TIES);
+    let mut listing = Listing::read::<TemplateDay>(&mut parameters, &SORTS, &TIES);
     let chatter = parameters.text("chatter");
     parameters.finish()?;
     listing.from = "views.template_day".to_owned();

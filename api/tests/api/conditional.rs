@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fixture;
 use crate::service::Service;
 
-const READS: [&str; 9] = [
+const READS: [&str; 12] = [
     "/chatters/performance",
     "/chatters",
     "/creators",
@@ -15,6 +15,9 @@ const READS: [&str; 9] = [
     "/reconciliation",
     "/template",
     "/overview?day=2026-10-21",
+    "/chatters/ranking",
+    "/chatters/series?to=2026-11-03",
+    "/fans/u0001",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,9 +49,83 @@ async fn an_answer_is_sent_again_only_after_a_commit() {
 async fn a_304_does_not_run_the_query() {
     let service = Service::start().await;
     service.commit(5, &[]).await;
+    let tag = service.get("/fans").await.header("etag").to_owned();
     service.run("alter table views.fan_measures rename column spend_cents to gone").await;
-    let tagged = service.get_with("/api/v1/fans", &[("if-none-match", "\"5\"")]).await;
-    assert_eq!(tagged.status, 304);
+    let other = Service::over(service.postgres.clone(), &[]).await;
+    assert_eq!(other.get_with("/api/v1/fans", &[("if-none-match", &tag)]).await.status, 304);
+    assert_eq!(other.get("/fans").await.status, 500);
+}
+
+/// The tag of one answer stands for no other: not of another list, page, choice, form or zone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_belongs_to_what_was_asked() {
+    let service = Service::start().await;
+    fixture::fill(&service).await;
+    let mut tags = std::collections::BTreeMap::new();
+    for path in [
+        "/fans",
+        "/fans?limit=5",
+        "/fans?sort=messages",
+        "/fans?sort=-messages",
+        "/fans?fields=fan_id",
+        "/fans?fields=fan_id,r",
+        "/fans?format=csv",
+        "/fans?format=csv&limit=100",
+        "/fans?format=jsonl",
+        "/fans?creator=Leya",
+        "/fans?seen_from=2026-10-26",
+        "/fans?seen_from=2026-10-26&zone=America/New_York",
+        "/fans?min_spend_cents=100",
+        "/fans?max_spend_cents=100",
+        "/chatters",
+        "/creators",
+        "/sales",
+        "/chatters/performance",
+        "/chatters/performance?compare=previous",
+        "/chatters/performance?window=hour",
+        "/chatters/performance?window=hour&zone=Asia/Tokyo",
+        "/chatters/series?to=2026-11-03",
+        "/chatters/ranking",
+        "/chatters/ranking?by=ppvs_sent",
+        "/overview?day=2026-10-21",
+        "/overview?day=2026-10-22",
+        "/overview?day=2026-10-22&creator=Leya",
+    ] {
+        let tag = service.get(path).await.header("etag").to_owned();
+        assert_eq!(service.get_with(&format!("/api/v1{path}"), &[("if-none-match", &tag)]).await.status, 304, "{path}");
+        if let Some(other) = tags.insert(tag, path) {
+            panic!("{path} and {other} have one tag");
+        }
+    }
+    for (tag, path) in &tags {
+        let other = if *path == "/fans" { "/sales" } else { "/fans" };
+        let answer = service.get_with(&format!("/api/v1{other}"), &[("if-none-match", tag)]).await;
+        assert_eq!(answer.status, 200, "the tag of {path} stands for {other} too");
+    }
+    let asked = [("accept", "text/csv")];
+    let (json, csv) = (service.get("/fans").await, service.get_with("/api/v1/fans", &asked).await);
+    assert_eq!((json.header("vary"), csv.header("vary")), ("accept", "accept"));
+    assert_ne!(json.header("etag"), csv.header("etag"));
+}
+
+/// Many ask the same at once: the question is put to Postgres once an epoch.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_many_ask_is_read_once_an_epoch() {
+    let service = Service::start().await;
+    fixture::fill(&service).await;
+    for epoch in [1001, 1002] {
+        service.commit(epoch, &["fans"]).await;
+        let before = service.reads("fan_measures").await;
+        let asked_service = Service::over(service.postgres.clone(), &[]).await;
+        let asked = (0..200).map(|_| asked_service.get("/fans"));
+        for answer in futures_util::future::join_all(asked).await {
+            assert_eq!((answer.status, answer.json()["epoch"].as_i64()), (200, Some(epoch)));
+        }
+        asked_service.stop().await.expect("a clean stop");
+        let after = service.reads("fan_measures").await;
+        let read = after.whole + after.index - before.whole - before.index;
+        assert!((1..=3).contains(&read), "200 answers of one epoch took {read} reads");
+    }
 }
 
 /// Each answer's items belong to the epoch that it states, while the epoch runs on.

@@ -50,6 +50,7 @@ pub async fn fill(service: &Service) {
         ))
         .await;
     service.run(FIGURES).await;
+    fold(service).await;
     reports(service).await;
     files(service).await;
     service
@@ -133,6 +134,41 @@ insert into views.template_day
     from h, generate_series(date '2026-10-21', date '2026-10-24', interval '1 day') with ordinality as days (day, d)
     where chatter is not null;
 "#;
+
+/// Adds sales and worked time to the measures of each window, as the dataflow does.
+pub async fn fold(service: &Service) {
+    for (window, column, period) in [
+        ("day", "day, ", "day, "),
+        ("week", "week, ", "to_char(day, 'IYYY\"-W\"IW'), "),
+        ("month", "month, ", "to_char(day, 'YYYY-MM'), "),
+        ("all", "", ""),
+    ] {
+        let key = format!("creator_id, chatter_id, {column}").trim_end_matches(", ").to_owned();
+        let of_sales = "sales_gross_cents, sales_net_cents, sales_count, reversed_net_cents, reversed_count";
+        let of_both = format!("{of_sales}, clocked_minutes, scheduled_minutes");
+        let sums = "sum(gross_cents), sum(net_cents), sum(count), sum(reversed_net_cents), sum(reversed_count), \
+                    sum(clocked_minutes), sum(scheduled_minutes)";
+        let kept: Vec<String> = of_both.split(", ").map(|name| format!("{name} = excluded.{name}")).collect();
+        service
+            .run(&format!(
+                "with parts as (
+                     select creator_id, chatter_id, creator, chatter, day, gross_cents, net_cents, count, reversed_net_cents,
+                            reversed_count, null::bigint as clocked_minutes, null::bigint as scheduled_minutes
+                     from views.sales_day
+                     union all
+                     select creator_id, chatter_id, creator, chatter, day, 0, 0, 0, 0, 0, clocked_minutes, scheduled_minutes
+                     from views.hours_day)
+                 insert into views.chatter_{window} (creator_id, chatter_id, {column}creator, chatter, messages_sent, ppvs_sent,
+                     ppvs_unlocked, ppv_sales_cents, characters, replies, reply_seconds_sum, mass_messages, fans_chatted,
+                     fans_spent, {of_both})
+                 select creator_id, chatter_id, {period}max(creator), max(chatter), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {sums}
+                 from parts group by {period}creator_id, chatter_id
+                 on conflict ({key}) do update set {}",
+                kept.join(", ")
+            ))
+            .await;
+    }
+}
 
 /// Sixty rows of employees' reports, of days and of weeks, in two sheets of three files, two of which have one name. One row
 /// in three agrees; some report no figure at all; some are of two creators, one of whom has no name.

@@ -70,6 +70,7 @@ async fn days_since_count_to_the_as_of_day() {
     let most = service.get("/fans?sort=-r_days&limit=1").await.items();
     assert_eq!(days(most), [json!(11)]);
     service.run("update views.as_of set day = '2026-11-10'").await;
+    service.commit(1001, &["as_of"]).await;
     let most = service.get("/fans?sort=-r_days&limit=1").await.items();
     assert_eq!(days(most), [json!(17)]);
 }

@@ -222,3 +222,49 @@ async fn many_streams_end_at_once() {
         assert_eq!(stream.event().await, None);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_tells_only_of_the_views_that_were_asked_for() {
+    let service = Service::start().await;
+    begin(&service, 100).await;
+    let mut stream = Stream::open(&service, "/api/v1/live?views=files,%20sales_day", None).await;
+    service.commit(101, &["fans", "chatter_day"]).await;
+    service.commit(102, &["fans", "files"]).await;
+    assert_eq!(stream.event().await, commit(102, &["files"]));
+    service.commit(103, &["fans"]).await;
+    service.commit(104, &["sales_day"]).await;
+    assert_eq!(stream.event().await, commit(104, &["sales_day"]));
+    // Who comes back is told of these views alone, and waits when none of them has changed.
+    let mut back = Stream::open(&service, "/api/v1/live?views=files,sales_day", Some("101")).await;
+    assert_eq!(back.event().await, commit(104, &["files", "sales_day"]));
+    let mut nothing = Stream::open(&service, "/api/v1/live?views=files", Some("102")).await;
+    service.commit(105, &["files"]).await;
+    assert_eq!(nothing.event().await, commit(105, &["files"]));
+    for wrong in ["Files", "a b", "files,", "x'"] {
+        assert_eq!(service.list("/live", &[("views", wrong)]).await.status, 422, "{wrong}");
+    }
+}
+
+/// Hundreds read at once: each is told of every commit, and the stop ends them all in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_streams_are_told_and_end() {
+    let postgres = Cluster::shared().await.database().await;
+    let service = Service::over(postgres, &[("FANDOM_API_LIVE_STREAMS", "500")]).await;
+    begin(&service, 100).await;
+    let opening = (0..400).map(|_| Stream::open(&service, "/api/v1/live", None));
+    let mut streams: Vec<Stream> = futures_util::stream::iter(opening).buffered(50).collect().await;
+    for epoch in 101..=110 {
+        service.commit(epoch, &["fans"]).await;
+    }
+    for stream in &mut streams {
+        for epoch in 101..=110 {
+            assert_eq!(stream.event().await, commit(epoch, &["fans"]));
+        }
+    }
+    let begun = std::time::Instant::now();
+    service.stop().await.expect("a clean stop");
+    for mut stream in streams {
+        assert_eq!(stream.event().await, None);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(4), "the streams took {:?} to end", begun.elapsed());
+}

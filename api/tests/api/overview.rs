@@ -43,13 +43,14 @@ async fn today_or_else_the_latest_day_with_figures() {
 
     let today = service.select("select to_jsonb((now() at time zone 'Europe/Belgrade')::date)").await;
     assert_eq!(answer["today"], today);
-    for (day, shown) in [("+ 3", 3), ("- 400", -400), ("- 2", -2), ("+ 0", 0)] {
+    for (epoch, day, shown) in [(1, "+ 3", 3), (2, "- 400", -400), (3, "- 2", -2), (4, "+ 0", 0)] {
         service
             .run(&format!(
                 "insert into views.sales_day values
                      (1, 1, (now() at time zone 'Europe/Belgrade')::date {day}, 'Tips', 'A (OF)', 'B', 10, 8, 1, 0, 0)"
             ))
             .await;
+        service.commit(epoch, &["sales_day"]).await;
         let expected =
             service.select(&format!("select to_jsonb((now() at time zone 'Europe/Belgrade')::date + ({shown}))")).await;
         assert_eq!(service.get("/overview").await.json()["day"], expected, "with figures at today {day}");

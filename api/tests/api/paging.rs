@@ -159,7 +159,7 @@ async fn a_walk_survives_commits_in_between() {
         let answer = service.list("/fans", &asked).await;
         seen.extend(answer.items().iter().map(|fan| fan["fan_id"].to_string()));
         epochs.push(answer.json()["epoch"].as_i64().expect("an epoch"));
-        assert_eq!(answer.header("etag"), format!("\"{epoch}\""));
+        assert!(answer.header("etag").starts_with(&format!("\"{epoch}-")));
         cursor = answer.json()["next_cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
             break;

@@ -138,6 +138,7 @@ async fn a_week_sums_first_and_divides_then() {
                 ({tania}, {iva}, '2026-10-22', 'Tania (OF)', 'Iva', 180, null, 1, 1, 1);"
         ))
         .await;
+    fixture::fold(&service).await;
     let asked = [("window", "week"), ("from", "2026-W43"), ("to", "2026-W43")];
     let items = service.list("/chatters/performance", &asked).await.items();
     let expected = json!({

@@ -26,6 +26,13 @@ pub struct Service {
     serving: JoinHandle<Result<(), ApiError>>,
 }
 
+/// What was read of a table.
+pub struct Reads {
+    pub rows: i64,
+    pub whole: i64,
+    pub index: i64,
+}
+
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -151,6 +158,22 @@ impl Service {
              notify fandom_epoch, '{epoch}'; commit"
         ))
         .await;
+    }
+
+    /// What was read of a table so far, by services that have stopped: rows, and scans of all of it or of an index.
+    pub async fn reads(&self, table: &str) -> Reads {
+        let sessions = "select to_jsonb(count(*)) from pg_stat_activity
+                        where datname = current_database() and application_name = 'fandom-api'";
+        while self.select(sessions).await != 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.run("select pg_stat_force_next_flush()").await;
+        self.run("select pg_stat_clear_snapshot()").await;
+        let sql = "select jsonb_build_array(seq_tup_read + idx_tup_fetch, seq_scan, idx_scan) from pg_stat_user_tables
+                   where relname =";
+        let read = self.select(&format!("{sql} '{table}'")).await;
+        let [rows, whole, index] = [0, 1, 2].map(|place| read[place].as_i64().expect("a number"));
+        Reads { rows, whole, index }
     }
 
     /// Stops it; returns how.

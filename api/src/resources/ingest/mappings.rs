@@ -34,6 +34,10 @@ struct Look {
 }
 
 /// All of them, by name.
+#[utoipa::path(
+    get, path = "/mappings", operation_id = "mappings", tag = "Mappings",
+    responses((status = 200, description = "The mappings", body = Value)),
+)]
 pub async fn list(State(database): State<Database>, parameters: Parameters) -> Result<Response, Problem> {
     parameters.finish()?;
     let Stored { mappings, unreadable } = all(&database).await?;
@@ -41,6 +45,10 @@ pub async fn list(State(database): State<Database>, parameters: Parameters) -> R
 }
 
 /// All of them, as a file that can be imported.
+#[utoipa::path(
+    get, path = "/mappings/export", operation_id = "export_mappings", tag = "Mappings",
+    responses((status = 200, description = "The mappings", body = Value)),
+)]
 pub async fn export(State(database): State<Database>, parameters: Parameters) -> Result<Response, Problem> {
     parameters.finish()?;
     let mut response = fresh(Json(json!({ "mappings": all(&database).await?.mappings })));
@@ -50,6 +58,11 @@ pub async fn export(State(database): State<Database>, parameters: Parameters) ->
 }
 
 /// Saves several, all or none, each in place of one of the same name.
+#[utoipa::path(
+    post, path = "/mappings/import", operation_id = "import_mappings", tag = "Mappings",
+    request_body(content = Value, content_type = "application/json", description = "What an export has: an object with `mappings`"),
+    responses((status = 200, description = "How many were saved", body = Value)),
+)]
 pub async fn import(
     State(database): State<Database>,
     body: Result<Bytes, BytesRejection>,
@@ -60,6 +73,11 @@ pub async fn import(
 }
 
 /// One of them.
+#[utoipa::path(
+    get, path = "/mappings/{name}", operation_id = "mapping", tag = "Mappings",
+    params(("name" = String, Path, description = "The mapping's name", example = "crm chats")),
+    responses((status = 200, description = "The mapping", body = Value)),
+)]
 pub async fn one(
     State(database): State<Database>,
     name: Result<Path<String>, PathRejection>,
@@ -70,6 +88,12 @@ pub async fn one(
 }
 
 /// Saves one under the name in the path. The files that it concerns are read again.
+#[utoipa::path(
+    put, path = "/mappings/{name}", operation_id = "save_mapping", tag = "Mappings",
+    params(("name" = String, Path, description = "The mapping's name", example = "crm chats")),
+    request_body(content = Value, content_type = "application/json", description = "The mapping"),
+    responses((status = 200, description = "The mapping as it was saved", body = Value)),
+)]
 pub async fn save(
     State(database): State<Database>,
     name: Result<Path<String>, PathRejection>,
@@ -86,6 +110,11 @@ pub async fn save(
 }
 
 /// Removes one. The files that were read by it are read again.
+#[utoipa::path(
+    delete, path = "/mappings/{name}", operation_id = "remove_mapping", tag = "Mappings",
+    params(("name" = String, Path, description = "The mapping's name", example = "crm chats")),
+    responses((status = 204, description = "It is removed")),
+)]
 pub async fn remove(
     State(database): State<Database>,
     name: Result<Path<String>, PathRejection>,
@@ -99,6 +128,11 @@ pub async fn remove(
 }
 
 /// Which mapping would suit a file.
+#[utoipa::path(
+    post, path = "/mappings/suggest", operation_id = "suggest_mapping", tag = "Mappings",
+    request_body(content = Value, content_type = "application/json", description = "`upload` or `file`: which file to look into"),
+    responses((status = 200, description = "A mapping, and how sure it is", body = Value)),
+)]
 pub async fn suggest(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Result<Response, Problem> {
     let look: Look = from_json(body)?;
     let (source, file) = file_of(&app, &look).await?;
@@ -106,6 +140,11 @@ pub async fn suggest(State(app): State<App>, body: Result<Bytes, BytesRejection>
 }
 
 /// What a mapping would make of the first rows of a file.
+#[utoipa::path(
+    post, path = "/mappings/preview", operation_id = "preview_mapping", tag = "Mappings",
+    request_body(content = Value, content_type = "application/json", description = "`upload` or `file`, and the `mapping`"),
+    responses((status = 200, description = "The first rows as they would be read", body = Value)),
+)]
 pub async fn preview(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Result<Response, Problem> {
     let look: Look = from_json(body)?;
     let mapping = look.mapping.as_ref().ok_or_else(|| wrong(vec!["mapping: give the one to preview".to_owned()]))?;

@@ -120,7 +120,12 @@ fn told(entry: &Entry) -> (String, String) {
     (entry.id.clone(), serde_json::to_string(entry).unwrap_or_default())
 }
 
-/// The stream. It ends when the reader goes, or the API stops.
+/// Each change of the state of an upload, as server-sent events. The stream ends when the reader goes, or the API stops.
+#[utoipa::path(
+    get, path = "/events", operation_id = "upload_events", tag = "Uploads",
+    params(("upload" = Option<String>, Query, description = "An upload; all of them without it")),
+    responses((status = 200, description = "Events, as long as both sides stay", body = String, content_type = "text/event-stream")),
+)]
 pub async fn stream(State(app): State<App>, mut parameters: Parameters) -> Result<Response, Problem> {
     let only = parameters.text("upload");
     parameters.finish()?;

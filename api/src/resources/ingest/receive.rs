@@ -37,7 +37,13 @@ struct Received {
     part: Part,
 }
 
-/// Takes files.
+/// Takes files, all of a request or none.
+#[utoipa::path(
+    post, path = "/uploads", operation_id = "send_uploads", tag = "Uploads",
+    params(("folder" = Option<String>, Query, description = "A folder among the uploads, to which a mapping can apply", example = "crm/2026")),
+    request_body(content = Value, content_type = "multipart/form-data", description = "Parts that are files, each with its file name"),
+    responses((status = 201, description = "The uploads, as `items`", body = Value)),
+)]
 pub async fn receive(
     State(app): State<App>,
     mut parameters: Parameters,

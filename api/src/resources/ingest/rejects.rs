@@ -12,8 +12,9 @@ use tokio_postgres::types::Type;
 
 use super::uploads::{Entry, entry, fresh, of_path};
 use crate::cursor::KeyType::Integer;
-use crate::database::{Database, records};
+use crate::database::{Database, Page, records};
 use crate::listing::{Key, Listing};
+use crate::openapi::Paging;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::values::{Record, record};
@@ -39,14 +40,20 @@ fn version(entry: &Entry) -> Option<i64> {
     if entry.state == "publishing" { entry.live_version.or(entry.version) } else { entry.version }
 }
 
-/// The list, in the order of the file.
+/// The rows of an upload that could not be read, in the order of the file, each with why.
+#[utoipa::path(
+    get, path = "/uploads/{id}/rejects", operation_id = "rejects", tag = "Uploads",
+    params(("id" = String, Path, description = "The upload"),
+        ("sort" = Option<String>, Query, description = "`ordinal` or `-ordinal`"), Paging),
+    responses((status = 200, description = "The rows", body = Page<Reject>)),
+)]
 pub async fn list(
     State(database): State<Database>,
     id: Result<Path<String>, PathRejection>,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
     let id = of_path(id)?;
-    let mut listing = Listing::read(&mut parameters, &[Key::new("ordinal", "ordinal", Integer)], &[]);
+    let mut listing = Listing::plain(&mut parameters, &[Key::new("ordinal", "ordinal", Integer)], &[]);
     parameters.finish()?;
     let entry = entry(&database, &id).await?;
     listing.from = REJECTS.to_owned();
@@ -57,6 +64,11 @@ pub async fn list(
 }
 
 /// All of them, as a file for a spreadsheet program: sheet, row, column, reason, and the row's cells as they stand.
+#[utoipa::path(
+    get, path = "/uploads/{id}/rejects.csv", operation_id = "rejects_csv", tag = "Uploads",
+    params(("id" = String, Path, description = "The upload")),
+    responses((status = 200, description = "The rows", body = String, content_type = "text/csv")),
+)]
 pub async fn csv(
     State(database): State<Database>,
     id: Result<Path<String>, PathRejection>,

@@ -34,6 +34,10 @@ record! {
 }
 
 /// Asks every source that was ever served to look for changes now.
+#[utoipa::path(
+    post, path = "/sync", operation_id = "sync", tag = "Uploads",
+    responses((status = 202, description = "The requests, a source each", body = Value)),
+)]
 pub async fn sync(State(database): State<Database>, parameters: Parameters) -> Result<Response, Problem> {
     parameters.finish()?;
     let mut connection = database.connection().await?;
@@ -52,7 +56,12 @@ pub async fn sync(State(database): State<Database>, parameters: Parameters) -> R
     Ok((StatusCode::ACCEPTED, Json(json!({ "requests": requests }))).into_response())
 }
 
-/// Something that was asked. It is forgotten after an hour.
+/// Whether something that was asked is done. It is forgotten after an hour.
+#[utoipa::path(
+    get, path = "/requests/{id}", operation_id = "request", tag = "Uploads",
+    params(("id" = String, Path, description = "The request")),
+    responses((status = 200, description = "Where it stands", body = Value)),
+)]
 pub async fn one(
     State(database): State<Database>,
     id: Result<Path<String>, PathRejection>,

@@ -18,8 +18,9 @@ use tokio_postgres::types::Type;
 use super::place::Place;
 use super::{receive, requests};
 use crate::cursor::KeyType::{Instant as InstantKey, Text};
-use crate::database::{Database, records};
+use crate::database::{Database, Page, records};
 use crate::listing::{Key, Listing};
+use crate::openapi::Paging;
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
 use crate::server::App;
@@ -27,6 +28,7 @@ use crate::values::{Instant, Record, record};
 
 record! {
     /// An upload.
+    #[schema(as = Upload)]
     pub(super) struct Entry {
         id: String,
         file: String,
@@ -63,13 +65,23 @@ const ENTRIES: &str = "with entries as (
     )";
 
 /// The list, the newest first. Those that were deleted and are gone are left out, unless that state is asked for.
+#[utoipa::path(
+    get, path = "/uploads", operation_id = "uploads", tag = "Uploads",
+    params(
+        ("state" = Option<String>, Query, description = "States, separated by commas: receiving, stored, seen, publishing, live, failed, retracting, gone", example = "live,failed"),
+        ("q" = Option<String>, Query, description = "A part of name or folder, in any case", example = "sales"),
+        ("sort" = Option<String>, Query, description = "`received_at`, `updated_at` or `name`; with `-` before it the greatest first", example = "-received_at"),
+        Paging,
+    ),
+    responses((status = 200, description = "The uploads", body = Page<Entry>)),
+)]
 pub async fn list(State(database): State<Database>, mut parameters: Parameters) -> Result<Response, Problem> {
     let sorts = [
         Key::new("received_at", "received_at", InstantKey).descending(),
         Key::new("updated_at", "updated_at", InstantKey),
         Key::new("name", "name", Text),
     ];
-    let mut listing = Listing::read(&mut parameters, &sorts, &[Key::new("", "id", Text)]);
+    let mut listing = Listing::plain(&mut parameters, &sorts, &[Key::new("", "id", Text)]);
     let states = parameters.words("state", &STATES);
     let sought = parameters.text("q");
     parameters.finish()?;
@@ -91,6 +103,11 @@ pub async fn list(State(database): State<Database>, mut parameters: Parameters) 
 }
 
 /// One upload, with the sheets of its version that counts.
+#[utoipa::path(
+    get, path = "/uploads/{id}", operation_id = "upload", tag = "Uploads",
+    params(("id" = String, Path, description = "The upload")),
+    responses((status = 200, description = "The upload, with `sheets`", body = Entry)),
+)]
 pub async fn one(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
     let entry = entry(&app.database, &of_path(id)?).await?;
     let mut connection = app.database.connection().await?;
@@ -107,6 +124,11 @@ pub async fn one(State(app): State<App>, id: Result<Path<String>, PathRejection>
 }
 
 /// Takes an upload back: its file is removed, and the connectors retract its rows as those of any file that is gone.
+#[utoipa::path(
+    delete, path = "/uploads/{id}", operation_id = "take_back_upload", tag = "Uploads",
+    params(("id" = String, Path, description = "The upload")),
+    responses((status = 202, description = "It is being taken back", body = Entry)),
+)]
 pub async fn delete(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
     let id = of_path(id)?;
     let place = receive::place(&app)?;
@@ -129,6 +151,11 @@ pub async fn delete(State(app): State<App>, id: Result<Path<String>, PathRejecti
 }
 
 /// Has an upload read again.
+#[utoipa::path(
+    post, path = "/uploads/{id}/reprocess", operation_id = "reprocess_upload", tag = "Uploads",
+    params(("id" = String, Path, description = "The upload")),
+    responses((status = 202, description = "The id of the request", body = Value)),
+)]
 pub async fn reprocess(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
     let entry = entry(&app.database, &of_path(id)?).await?;
     if entry.deleted_at.is_some() || entry.state == "gone" {

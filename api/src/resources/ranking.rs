@@ -1,0 +1,129 @@
+//! `GET /chatters/ranking`: chatters by one measure over a range of days, the best first. Whoever is equal has the same rank.
+//!
+//! Only what adds up over creators and days is ranked, and ratios of such sums: distinct fans do not add up. What no chatter is
+//! named for has no rank.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use tokio_postgres::types::Type;
+
+use crate::cursor::KeyType::Integer;
+use crate::database::{Database, Page, answer};
+use crate::listing::{Key, Listing};
+use crate::names;
+use crate::openapi::{Days, List, OfCreator};
+use crate::parameters::Parameters;
+use crate::problem::Problem;
+use crate::ranges::{Range, days};
+use crate::values::{Id, record};
+
+record! {
+    /// A chatter's place.
+    struct Ranked {
+        rank: i64,
+        chatter_id: Id,
+        chatter: Option<String>,
+        creators: i64,
+        active_days: i64,
+        messages_sent: i64,
+        ppvs_sent: i64,
+        ppvs_unlocked: i64,
+        ppv_sales_cents: i64,
+        golden_ratio: Option<f64>,
+        unlock_rate: Option<f64>,
+        characters: i64,
+        replies: i64,
+        reply_seconds_mean: Option<f64>,
+        sales_gross_cents: i64,
+        sales_net_cents: i64,
+        sales_count: i64,
+        reversed_net_cents: i64,
+        reversed_count: i64,
+        clocked_minutes: Option<i64>,
+        sales_per_hour_cents: Option<f64>,
+        messages_per_hour: Option<f64>,
+    }
+}
+
+/// What can be ranked by; a reply is the better the sooner it comes.
+const MEASURES: [&str; 14] = [
+    "sales_net_cents",
+    "sales_gross_cents",
+    "sales_count",
+    "messages_sent",
+    "ppvs_sent",
+    "ppvs_unlocked",
+    "ppv_sales_cents",
+    "golden_ratio",
+    "unlock_rate",
+    "characters",
+    "replies",
+    "reply_seconds_mean",
+    "sales_per_hour_cents",
+    "messages_per_hour",
+];
+
+const SORTS: [Key; 1] = [Key::new("rank", "rank", Integer)];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List::of::<Ranked>("/chatters/ranking", &SORTS)
+}
+
+/// Chatters by a measure, the best first.
+#[utoipa::path(
+    get, path = "/chatters/ranking", operation_id = "ranking", tag = "Chatters",
+    params(
+        ("by" = Option<String>, Query, description = "The measure; `sales_net_cents` without it", example = "unlock_rate"),
+        Days, OfCreator,
+    ),
+    extensions(("x-conditional" = json!(true))),
+    responses((status = 200, description = "The ranks", body = Page<Ranked>)),
+)]
+pub async fn list(
+    State(database): State<Database>,
+    headers: HeaderMap,
+    mut parameters: Parameters,
+) -> Result<Response, Problem> {
+    let by = parameters.word("by", &MEASURES);
+    let range = days(&mut parameters);
+    let creator = parameters.text("creator");
+    let mut listing = Listing::read::<Ranked>(&mut parameters, &SORTS, &[Key::new("", "chatter_id", Integer)]);
+    parameters.finish()?;
+    let mut conditions = vec!["chatter_id <> 0".to_owned()];
+    if let Some(text) = creator {
+        let ids = listing.binds.bind(names::creators(&text), Type::INT8_ARRAY);
+        conditions.push(format!("creator_id = any({ids})"));
+    }
+    if let Range::Days(from, to) = range {
+        for (operator, end) in [(">=", from), ("<=", to)] {
+            conditions.extend(end.map(|end| format!("day {operator} {}", listing.binds.bind(end, Type::DATE))));
+        }
+    }
+    let conditions = conditions.join(" and ");
+    let direction = if by == "reply_seconds_mean" { "asc" } else { "desc" };
+    listing.with = format!(
+        "with summed as (
+            select chatter_id, max(chatter) as chatter, count(distinct creator_id) as creators,
+                   count(distinct day) filter (where messages_sent > 0 or sales_count > 0) as active_days,
+                   sum(messages_sent)::bigint as messages_sent, sum(ppvs_sent)::bigint as ppvs_sent,
+                   sum(ppvs_unlocked)::bigint as ppvs_unlocked, sum(ppv_sales_cents)::bigint as ppv_sales_cents,
+                   sum(characters)::bigint as characters, sum(replies)::bigint as replies,
+                   sum(reply_seconds_sum)::bigint as reply_seconds_sum,
+                   sum(sales_gross_cents)::bigint as sales_gross_cents, sum(sales_net_cents)::bigint as sales_net_cents,
+                   sum(sales_count)::bigint as sales_count, sum(reversed_net_cents)::bigint as reversed_net_cents,
+                   sum(reversed_count)::bigint as reversed_count, sum(clocked_minutes)::bigint as clocked_minutes
+            from views.chatter_day where {conditions} group by chatter_id
+        ), measured as (
+            select *, views.ratio(ppvs_sent, messages_sent) as golden_ratio,
+                   views.ratio(ppvs_unlocked, ppvs_sent) as unlock_rate,
+                   views.ratio(reply_seconds_sum, replies) as reply_seconds_mean,
+                   views.hourly(sales_net_cents, clocked_minutes) as sales_per_hour_cents,
+                   views.hourly(messages_sent, clocked_minutes) as messages_per_hour
+            from summed
+        ), ranked as (select *, rank() over (order by {by} {direction} nulls last) as rank from measured)"
+    );
+    listing.from = "ranked".to_owned();
+    answer::<Ranked>(&database, &headers, listing, |_| ()).await
+}
