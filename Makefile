@@ -19,7 +19,7 @@ run: ## set up, build, and start everything on sample spreadsheets (options: mak
 	@exec "$(TARGET)/release/fandom" up $(ARGS)
 
 test: ## set up, then run every test, over real Kafka and Postgres
-	@scripts/setup
+	@scripts/setup --test
 	cargo test --release --locked --workspace
 
 soak: ## set up, then twenty times as many random histories, every agency every way, and ten minutes of kills
