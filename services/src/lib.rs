@@ -7,6 +7,7 @@
 //! - [`retry`]: waiting longer after each failure.
 //! - [`logs`]: structured logs.
 //! - [`metrics`]: metrics, as Prometheus reads them.
+//! - [`tasks`]: what the parts do again and again, as `app.tasks` tells it.
 //! - [`sealing`]: texts encrypted at rest.
 
 pub mod env;
@@ -17,3 +18,4 @@ pub mod metrics;
 pub mod postgres;
 pub mod retry;
 pub mod sealing;
+pub mod tasks;

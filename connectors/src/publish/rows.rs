@@ -125,6 +125,7 @@ impl VersionRows {
             reason,
             cells,
         };
+        meters::rejected(&reject.reason);
         write_ordinal(&mut self.key, self.prefix, self.rejects);
         send_reject(&self.log, &self.flight, &self.key, reject)?;
         self.rejects += 1;
