@@ -145,7 +145,8 @@ pub async fn run(
         }
         None => None,
     };
-    let sources = [folder.as_ref().map(Source::name), uploads.as_ref().map(Source::name), drive.as_ref().map(Source::name)];
+    let sources =
+        [folder.as_ref().map(Source::name), uploads.as_ref().map(Source::name), drive.as_ref().map(Source::name)];
     let sources: Vec<&str> = sources.into_iter().flatten().collect();
     meters::describe_all(&sources, drive.is_some());
     let (wake, woken) = watch::channel(0);

@@ -61,8 +61,11 @@ const HYDRATED: Metric = Metric::gauge(
 );
 const LIVE: Metric =
     Metric::gauge("fandom_dataflow_live", &[], "1 while the views show the log, 0 while it is read again.");
-const LAG: Metric =
-    Metric::gauge("fandom_dataflow_lag_records", &["partition"], "Records of fandom.rows that are not in the views yet.");
+const LAG: Metric = Metric::gauge(
+    "fandom_dataflow_lag_records",
+    &["partition"],
+    "Records of fandom.rows that are not in the views yet.",
+);
 const KMEANS: Metric =
     Metric::histogram("fandom_dataflow_kmeans_seconds", &[], "Time of a computation of the centroids of clusters.");
 const BUSY: Metric = Metric::gauge(
@@ -80,11 +83,8 @@ const BATCH: Metric = Metric::histogram("fandom_sink_batch_rows", &[], "Changed 
 const WRITTEN: Metric = Metric::counter("fandom_sink_rows_total", &["view"], "Rows added to and taken out of a view.");
 const RETRIES: Metric =
     Metric::counter("fandom_sink_retries_total", &[], "Times that the database was lost during a commit.");
-const EPOCH: Metric = Metric::gauge(
-    "fandom_sink_epoch_timestamp_seconds",
-    &[],
-    "The epoch of the last commit, in seconds since 1970.",
-);
+const EPOCH: Metric =
+    Metric::gauge("fandom_sink_epoch_timestamp_seconds", &[], "The epoch of the last commit, in seconds since 1970.");
 const HEARTBEAT: Metric = Metric::gauge(
     "fandom_sink_heartbeat_timestamp_seconds",
     &[],
@@ -143,7 +143,7 @@ pub(crate) struct WorkerMeter {
 }
 
 /// How often what is looked at in every turn is told.
-const TOLD_EVERY: Duration = Duration::from_millis(250);
+const TOLD_EVERY: Duration = Duration::from_millis(500);
 
 impl WorkerMeter {
     pub(crate) fn new(worker: usize) -> WorkerMeter {
@@ -174,7 +174,7 @@ impl WorkerMeter {
     }
 
     /// Tells now and then when the oldest epoch was closed that is not committed, and how many rows wait for a manifest.
-    pub(crate) fn turn(&mut self, oldest: Option<Instant>, pending: impl FnOnce() -> usize) {
+    pub(crate) fn turn(&mut self, oldest: Option<Instant>, pending: impl FnOnce() -> u64) {
         if self.told.elapsed() >= TOLD_EVERY {
             self.told = Instant::now();
             self.distance.set(oldest.map_or(0.0, |closed| closed.elapsed().as_secs_f64()));

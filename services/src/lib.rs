@@ -8,6 +8,7 @@
 //! - [`logs`]: structured logs.
 //! - [`metrics`]: metrics, as Prometheus reads them.
 //! - [`tasks`]: what the parts do again and again, as `app.tasks` tells it.
+//! - [`trace`]: which trace a request or a file belongs to.
 //! - [`sealing`]: texts encrypted at rest.
 
 pub mod env;
@@ -19,3 +20,4 @@ pub mod postgres;
 pub mod retry;
 pub mod sealing;
 pub mod tasks;
+pub mod trace;

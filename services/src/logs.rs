@@ -42,7 +42,8 @@ impl LogSettings {
         let all = tracing_subscriber::registry().with(self.filter()).with(Counted);
         let lines =
             fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(true);
-        let _ = if self.json { all.with(lines.json().flatten_event(true)).try_init() } else { all.with(lines).try_init() };
+        let _ =
+            if self.json { all.with(lines.json().flatten_event(true)).try_init() } else { all.with(lines).try_init() };
     }
 
     fn filter(&self) -> EnvFilter {

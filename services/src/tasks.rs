@@ -52,7 +52,8 @@ impl Task {
             *told = Some((Instant::now(), error.clone()));
         }
         let next = next.map(|wait| SystemTime::now() + wait);
-        let note = "insert into app.tasks as t (task, kind, state, last_success_at, last_error_at, last_error, next_run_at)
+        let note =
+            "insert into app.tasks as t (task, kind, state, last_success_at, last_error_at, last_error, next_run_at)
              values ($1, $2, case when $3::text is null then 'ok' else 'failing' end,
                  case when $3 is null then now() end, case when $3 is not null then now() end, $3, $4)
              on conflict (task) do update set state = excluded.state, heartbeat_at = now(),

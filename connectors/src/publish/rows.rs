@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use super::PublishError;
 use super::log::{Flight, LARGEST_VALUE, Log};
 use crate::isolation::RecordSink;
+use crate::meters;
 use crate::uploads::Uploads;
 use crate::workbook::{RejectedRow, Stop};
 

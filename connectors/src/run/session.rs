@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fandom_services::kafka::KafkaSettings;
 use fandom_services::postgres::PostgresSettings;
 use fandom_services::retry::Backoff;
-use fandom_services::tasks::{Task, Went};
+use fandom_services::tasks::{self, Went};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
@@ -60,7 +60,8 @@ pub(super) struct Session<S> {
     asked: Option<Instant>,
     /// When the states of all files were last counted.
     counted: Option<Instant>,
-    task: Arc<Task>,
+    /// What `app.tasks` tells of the looks at the source.
+    noted: Arc<tasks::Task>,
     wake: watch::Receiver<u64>,
     mappings: Mappings,
     /// What was asked and can be answered after the next look.
@@ -90,7 +91,7 @@ impl<S: Source> Session<S> {
         (kafka, broker): (&KafkaSettings, &Arc<Broker>),
         postgres: &PostgresSettings,
         (reading, isolation): (&Arc<Reading>, &Isolation),
-        (source, task): (&Arc<S>, &Arc<Task>),
+        (source, noted): (&Arc<S>, &Arc<tasks::Task>),
         wake: watch::Receiver<u64>,
         stop: &CancellationToken,
     ) -> Result<Option<Session<S>>, SessionError> {
@@ -133,7 +134,7 @@ impl<S: Source> Session<S> {
             root: None,
             asked: None,
             counted: None,
-            task: Arc::clone(task),
+            noted: Arc::clone(noted),
             wake,
             mappings: Mappings::default(),
             requests: Vec::new(),
@@ -313,7 +314,7 @@ impl<S: Source> Session<S> {
         let reason = troubles.first().map(|trouble| format!("{}: {}", trouble.what, trouble.reason));
         let next = Some(self.source.every());
         let went = reason.as_deref().map_or(Went::Well(next), |reason| Went::Wrong(reason, next));
-        self.publisher.uploads.task(&self.task, went).await?;
+        self.publisher.uploads.task(&self.noted, went).await?;
         let now = (listed, troubles);
         if self.said.as_ref() == Some(&now) {
             return Ok(());

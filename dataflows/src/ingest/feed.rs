@@ -176,7 +176,7 @@ impl Feed {
     }
 
     /// Rows of versions whose manifest has not come.
-    pub fn pending_rows(&self) -> usize {
+    pub fn pending_rows(&self) -> u64 {
         self.release.pending_rows()
     }
 

@@ -70,13 +70,7 @@ struct Work {
 
 impl Operators {
     fn new(worker: usize) -> Operators {
-        Operators {
-            worker,
-            names: HashMap::new(),
-            scopes: HashSet::new(),
-            work: Vec::new(),
-            told: Instant::now(),
-        }
+        Operators { worker, names: HashMap::new(), scopes: HashSet::new(), work: Vec::new(), told: Instant::now() }
     }
 
     fn work(&mut self, id: usize) -> &mut Work {
@@ -128,7 +122,12 @@ impl Operators {
         let Some(Named { name, address, .. }) = self.names.get(&id) else { return };
         if !self.scopes.contains(address) {
             let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(operator = name, worker = self.worker, duration_ms, "an operator worked long without a pause");
+            tracing::warn!(
+                operator = name,
+                worker = self.worker,
+                duration_ms,
+                "an operator worked long without a pause"
+            );
         }
     }
 

@@ -25,10 +25,10 @@ use fandom_services::kafka::KafkaSettings;
 use fandom_services::kafka::statistics::{self, Meter};
 use fandom_services::postgres::PostgresSettings;
 use fandom_services::retry::Backoff;
+use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::client::ClientContext;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::statistics::Statistics;
 use tokio_postgres::Client;
@@ -245,11 +245,7 @@ impl Changelog {
     }
 
     /// Writes records in one transaction, again until it succeeds.
-    fn write(
-        &self,
-        producer: &ThreadedProducer<Reports>,
-        records: &[Record],
-    ) -> Result<(), ChangelogError> {
+    fn write(&self, producer: &ThreadedProducer<Reports>, records: &[Record]) -> Result<(), ChangelogError> {
         let mut backoff = Backoff::default();
         loop {
             producer.begin_transaction()?;
@@ -265,11 +261,7 @@ impl Changelog {
         }
     }
 
-    fn send_and_commit(
-        &self,
-        producer: &ThreadedProducer<Reports>,
-        records: &[Record],
-    ) -> Result<(), ChangelogError> {
+    fn send_and_commit(&self, producer: &ThreadedProducer<Reports>, records: &[Record]) -> Result<(), ChangelogError> {
         for record in records {
             let epoch = record.epoch.to_string();
             let headers = OwnedHeaders::new()

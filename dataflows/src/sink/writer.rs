@@ -387,14 +387,12 @@ impl Writer {
     }
 
     async fn connect_again(&mut self) {
-        {
-            if let Ok(client) = connect(&self.postgres).await {
-                self.client = client;
-                for table in &mut self.tables {
-                    table.begin_anew();
-                }
-                tracing::info!("database is back");
+        if let Ok(client) = connect(&self.postgres).await {
+            self.client = client;
+            for table in &mut self.tables {
+                table.begin_anew();
             }
+            tracing::info!("database is back");
         }
     }
 }

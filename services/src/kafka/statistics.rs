@@ -134,6 +134,16 @@ impl Meter {
     }
 }
 
+/// A client that is no more is connected to nothing and holds nothing.
+impl Drop for Meter {
+    fn drop(&mut self) {
+        let labels = [("client", self.client.to_owned()), ("instance", self.instance.clone())];
+        for metric in [BROKERS_UP, QUEUED_RECORDS, QUEUED_BYTES] {
+            gauge!(metric.name, &labels).set(0.0);
+        }
+    }
+}
+
 impl Totals {
     fn of(told: &Statistics) -> Totals {
         let big = |number: i64| u64::try_from(number).unwrap_or(0);
@@ -163,9 +173,8 @@ mod tests {
 
     #[test]
     fn totals_grow_by_what_is_new() {
-        let of = |sent: i64, bytes: i64| {
-            Totals::of(&Statistics { txmsgs: sent, tx_bytes: bytes, ..Statistics::default() })
-        };
+        let of =
+            |sent: i64, bytes: i64| Totals::of(&Statistics { txmsgs: sent, tx_bytes: bytes, ..Statistics::default() });
         let more: Vec<u64> = of(7, 90).since(of(5, 100)).collect();
         assert_eq!(more, [2, 0, 0, 0, 0, 0, 0]);
     }

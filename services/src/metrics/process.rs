@@ -31,9 +31,8 @@ const LOG_LINES: Metric =
 const PANICS: Metric = Metric::counter("fandom_process_panics_total", &[], "Panics, those that were caught too.");
 
 /// What is measured of every process.
-pub const METRICS: &[Metric] = &[
-    CPU, RESIDENT, VIRTUAL, THREADS, OPEN_FDS, MAX_FDS, STARTED, INFO, DISK_FREE, DISK_SIZE, LOG_LINES, PANICS,
-];
+pub const METRICS: &[Metric] =
+    &[CPU, RESIDENT, VIRTUAL, THREADS, OPEN_FDS, MAX_FDS, STARTED, INFO, DISK_FREE, DISK_SIZE, LOG_LINES, PANICS];
 
 /// From one look at the process to the next.
 const EVERY: Duration = Duration::from_secs(5);
