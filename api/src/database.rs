@@ -1,6 +1,6 @@
 //! Reads from Postgres: in one snapshot, together with the epoch that it belongs to.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -14,6 +14,7 @@ use tokio_postgres::{IsolationLevel, Row, Transaction};
 
 use crate::cursor::{self, KeyValue};
 use crate::listing::Listing;
+use crate::meters;
 use crate::problem::{Kind, Problem};
 use crate::server::ApiError;
 use crate::values::Record;
@@ -22,14 +23,22 @@ use crate::values::Record;
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    /// A statement that takes longer is told in the log.
+    slow: Duration,
 }
 
 impl Database {
-    /// At most `size` connections, made when they are needed; a statement may take `longest`.
+    /// At most `size` connections, made when they are needed; a statement may take `longest`, and one is told in the log that takes
+    /// `slow`.
     ///
     /// # Errors
     /// Never in practice: the pool is refused only without a runtime.
-    pub fn new(settings: &PostgresSettings, size: usize, longest: Duration) -> Result<Database, ApiError> {
+    pub fn new(
+        settings: &PostgresSettings,
+        size: usize,
+        longest: Duration,
+        slow: Duration,
+    ) -> Result<Database, ApiError> {
         // An empty query before each use finds connections that a restart of the server has left dead.
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
         let manager = Manager::from_config(settings.config.clone(), settings.tls.clone(), recycling);
@@ -50,7 +59,7 @@ impl Database {
                 Box::pin(async move { client.batch_execute(&session).await.map_err(HookError::Backend) })
             }))
             .build()?;
-        Ok(Database { pool })
+        Ok(Database { pool, slow })
     }
 
     /// A connection.
@@ -59,7 +68,7 @@ impl Database {
     /// When there is none in time.
     pub async fn connection(&self) -> Result<Connection, Problem> {
         match self.pool.get().await {
-            Ok(client) => Ok(Connection(client)),
+            Ok(client) => Ok(Connection(client, self.slow)),
             Err(PoolError::Timeout(stage)) => {
                 tracing::warn!(?stage, "no connection to Postgres was free in time");
                 Err(Problem::new(Kind::Unavailable, "no connection to the database was free in time"))
@@ -71,6 +80,11 @@ impl Database {
         }
     }
 
+    /// How many connections there are, and how many wait for one.
+    pub fn status(&self) -> deadpool_postgres::Status {
+        self.pool.status()
+    }
+
     /// Closes every connection that is not in use, and the others when they are given back.
     pub fn close(&self) {
         self.pool.close();
@@ -78,7 +92,7 @@ impl Database {
 }
 
 /// A connection out of the pool.
-pub struct Connection(Object);
+pub struct Connection(Object, Duration);
 
 impl Connection {
     /// Begins to read: what is read from here on is as of one commit of the dataflow. Ends when it is dropped.
@@ -94,7 +108,7 @@ impl Connection {
         let transaction = begun.map_err(|error| refused(&error))?;
         let progress = transaction.query_typed_one("select epoch from views.progress", &[]).await;
         let epoch = progress.and_then(|row| row.try_get(0)).map_err(|error| refused(&error))?;
-        Ok(Snapshot { transaction, epoch })
+        Ok(Snapshot { transaction, epoch, slow: self.1 })
     }
 }
 
@@ -148,6 +162,7 @@ pub struct Snapshot<'c> {
     transaction: Transaction<'c>,
     /// The commit's epoch.
     pub epoch: i64,
+    slow: Duration,
 }
 
 /// A page of a list.
@@ -167,7 +182,10 @@ impl Snapshot<'_> {
     /// # Errors
     /// When Postgres does not answer, or refuses.
     pub async fn query(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Problem> {
-        self.transaction.query_typed(sql, binds).await.map_err(|error| refused(&error))
+        let begun = Instant::now();
+        let rows = self.transaction.query_typed(sql, binds).await.map_err(|error| refused(&error));
+        meters::statement(sql, begun.elapsed(), self.slow);
+        rows
     }
 
     /// Reads a page.

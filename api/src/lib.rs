@@ -18,6 +18,7 @@ mod commits;
 mod cursor;
 mod database;
 mod listing;
+mod meters;
 mod names;
 mod parameters;
 mod problem;
@@ -29,5 +30,6 @@ mod settings;
 mod values;
 mod web;
 
+pub use meters::METRICS;
 pub use server::{ApiError, Server, run};
 pub use settings::ApiSettings;

@@ -1,4 +1,4 @@
-//! What surrounds every request: its id, host, time limit, panics, headers, log line and metrics.
+//! What surrounds every request: its id, trace, host, time limit, panics, headers and log line.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use fandom_services::trace;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
@@ -18,8 +19,6 @@ use crate::server::App;
 use crate::settings::ApiSettings;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const REQUESTS: &str = "fandom_api_requests_total";
-const SECONDS: &str = "fandom_api_request_seconds";
 
 /// Headers of every answer: nothing is guessed, framed, or read from elsewhere.
 const SAFE: [(HeaderName, &str); 5] = [
@@ -30,12 +29,6 @@ const SAFE: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-/// Tells the metrics' recorder what they mean.
-pub fn describe_metrics() {
-    metrics::describe_counter!(REQUESTS, "Requests answered, by route and status");
-    metrics::describe_histogram!(SECONDS, metrics::Unit::Seconds, "Time to the beginning of an answer, by route");
-}
-
 /// The outermost layer.
 pub async fn outermost(State(app): State<App>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
@@ -43,7 +36,8 @@ pub async fn outermost(State(app): State<App>, request: Request, next: Next) -> 
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", |matched| matched.as_str()).to_owned();
-    let span = tracing::info_span!("request", request_id = %id, route);
+    let trace_id = trace_id(request.headers()).map(str::to_owned);
+    let span = tracing::info_span!("request", request_id = %id, trace_id, route);
     let mut response = guarded(&app.settings, request, next).instrument(span).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let allow = response.headers_mut().remove(header::ALLOW);
@@ -66,10 +60,8 @@ pub async fn outermost(State(app): State<App>, request: Request, next: Next) -> 
     if (routine && !status.is_server_error()) || status == StatusCode::NOT_MODIFIED {
         tracing::debug!(%method, route, status = status_code, duration_ms, request_id = %id, "request");
     } else {
-        tracing::info!(%method, route, status = status_code, duration_ms, request_id = %id, "request");
+        tracing::info!(%method, route, status = status_code, duration_ms, request_id = %id, trace_id, "request");
     }
-    metrics::histogram!(SECONDS, "route" => route.clone()).record(took.as_secs_f64());
-    metrics::counter!(REQUESTS, "route" => route, "status" => status.as_str().to_owned()).increment(1);
     response
 }
 
@@ -126,6 +118,11 @@ fn is_own_host(headers: &HeaderMap, uri: &Uri, settings: &ApiSettings) -> bool {
         || settings.hosts.iter().any(|own| own == host)
 }
 
+/// The trace that the request belongs to, if it says so.
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(trace::HEADER).and_then(|header| header.to_str().ok()).and_then(trace::id)
+}
+
 /// The id that the request came with, if it is a plain one; else a new one.
 fn request_id(headers: &HeaderMap) -> String {
     static STARTED: LazyLock<u128> =
@@ -179,7 +176,7 @@ mod tests {
         let mut env = Env::from_pairs(vec![("FANDOM_PORT".into(), "0".into())]);
         let settings = ApiSettings::from_env(&mut env);
         let postgres = PostgresSettings::parse("host=/nowhere user=nobody").expect("a connection string");
-        let database = Database::new(&postgres, 1, settings.timeout).expect("a pool");
+        let database = Database::new(&postgres, 1, settings.timeout, settings.slow).expect("a pool");
         let commits = Commits::new(CancellationToken::new(), 1);
         let app = App { database, commits, progress: Default::default(), settings: Arc::new(settings) };
         let router = Router::new()

@@ -9,6 +9,7 @@ mod health;
 pub(crate) mod ingest;
 mod live;
 mod messages;
+mod ops;
 mod overview;
 mod performance;
 mod reconciliation;
@@ -39,5 +40,6 @@ pub(crate) fn routes() -> Router<App> {
         .route("/messages", get(messages::list))
         .route("/template", get(template::list))
         .route("/live", get(live::stream))
+        .route("/ops/tasks", get(ops::tasks))
         .nest("/ingest", ingest::routes())
 }
