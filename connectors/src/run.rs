@@ -148,7 +148,7 @@ pub async fn run(
     let sources =
         [folder.as_ref().map(Source::name), uploads.as_ref().map(Source::name), drive.as_ref().map(Source::name)];
     let sources: Vec<&str> = sources.into_iter().flatten().collect();
-    meters::describe_all(&sources, drive.is_some());
+    meters::describe_all(&sources);
     let (wake, woken) = watch::channel(0);
     tokio::spawn(wake::listen(postgres.clone(), wake, stop.clone()));
     let servers = Servers { kafka, broker: Arc::default(), postgres, isolation: settings.isolation, woken };

@@ -48,7 +48,7 @@ resource "aws_cloudwatch_metric_alarm" "database_disk" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "kafka_disk" {
-  for_each            = toset([for broker in range(1, length(local.zones) + 1) : tostring(broker)])
+  for_each            = toset([for broker in range(1, length(var.zones) + 1) : tostring(broker)])
   alarm_name          = "${var.name}-kafka-disk-${each.key}"
   alarm_description   = "A broker's disk is more than four fifths full"
   namespace           = "AWS/Kafka"

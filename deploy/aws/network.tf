@@ -1,12 +1,4 @@
-# Two kinds of subnets in each of three zones: public ones for the balancer and the way out, private ones for everything else.
-
-data "aws_availability_zones" "here" {
-  state = "available"
-}
-
-locals {
-  zones = slice(data.aws_availability_zones.here.names, 0, 3)
-}
+# Two kinds of subnets in each zone: public ones for the balancer and the way out, private ones for everything else.
 
 resource "aws_vpc" "this" {
   cidr_block           = var.cidr
@@ -20,7 +12,7 @@ resource "aws_default_security_group" "none" {
 }
 
 resource "aws_subnet" "public" {
-  for_each          = { for place, zone in local.zones : zone => place }
+  for_each          = { for place, zone in var.zones : zone => place }
   vpc_id            = aws_vpc.this.id
   availability_zone = each.key
   cidr_block        = cidrsubnet(var.cidr, 8, each.value)
@@ -28,7 +20,7 @@ resource "aws_subnet" "public" {
 }
 
 resource "aws_subnet" "private" {
-  for_each          = { for place, zone in local.zones : zone => place }
+  for_each          = { for place, zone in var.zones : zone => place }
   vpc_id            = aws_vpc.this.id
   availability_zone = each.key
   cidr_block        = cidrsubnet(var.cidr, 4, each.value + 1)
@@ -47,7 +39,7 @@ resource "aws_eip" "nat" {
 # The connectors reach Google Drive through it.
 resource "aws_nat_gateway" "this" {
   allocation_id = aws_eip.nat.id
-  subnet_id     = aws_subnet.public[local.zones[0]].id
+  subnet_id     = aws_subnet.public[var.zones[0]].id
 }
 
 resource "aws_route_table" "public" {

@@ -15,6 +15,7 @@ resource "random_bytes" "archive" {
 }
 
 resource "aws_secretsmanager_secret" "database_url" {
+  # checkov:skip=CKV2_AWS_57:made by Terraform: rotated by replacing random_password.postgres
   name       = "${var.name}/database-url"
   kms_key_id = aws_kms_key.this.arn
 }
@@ -26,6 +27,7 @@ resource "aws_secretsmanager_secret_version" "database_url" {
 
 # MSK takes accounts from secrets whose names begin like this.
 resource "aws_secretsmanager_secret" "kafka" {
+  # checkov:skip=CKV2_AWS_57:made by Terraform: rotated by replacing random_password.kafka
   name       = "AmazonMSK_${var.name}"
   kms_key_id = aws_kms_key.this.arn
 }
@@ -36,6 +38,7 @@ resource "aws_secretsmanager_secret_version" "kafka" {
 }
 
 resource "aws_secretsmanager_secret" "archive_key" {
+  # checkov:skip=CKV2_AWS_57:rotated by fandom archive rotate, which seals every text anew
   name       = "${var.name}/archive-key"
   kms_key_id = aws_kms_key.this.arn
 }
@@ -48,6 +51,7 @@ resource "aws_secretsmanager_secret_version" "archive_key" {
 }
 
 resource "aws_secretsmanager_secret" "drive" {
+  # checkov:skip=CKV2_AWS_57:a key of Google's, rotated there
   name       = "${var.name}/drive-credentials"
   kms_key_id = aws_kms_key.this.arn
 }

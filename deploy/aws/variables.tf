@@ -3,6 +3,15 @@ variable "region" {
   type        = string
 }
 
+variable "zones" {
+  description = "Three zones of that region, by name: a zone that AWS adds must not move what is there."
+  type        = list(string)
+  validation {
+    condition     = length(var.zones) == 3
+    error_message = "Name three zones: each has a broker."
+  }
+}
+
 variable "name" {
   description = "The first part of the name of everything that is made."
   type        = string

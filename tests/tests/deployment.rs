@@ -8,7 +8,8 @@ use fandom::settings::SETTINGS;
 use fandom_tests::suite::{binary, repository};
 
 /// The files, and the fewest settings that each is known to name.
-const FILES: [(&str, usize); 4] = [("docker-compose.yml", 15), ("Dockerfile", 3), ("render.yaml", 10), ("deploy/aws/parts.tf", 8)];
+const FILES: [(&str, usize); 4] =
+    [("docker-compose.yml", 15), ("Dockerfile", 3), ("render.yaml", 10), ("deploy/aws/parts.tf", 8)];
 
 fn text(file: &str) -> String {
     std::fs::read_to_string(repository().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
@@ -18,7 +19,11 @@ fn text(file: &str) -> String {
 fn settings_in(text: &str) -> BTreeSet<String> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut found = BTreeSet::new();
-    for (place, _) in text.match_indices("FANDOM_").chain(text.match_indices("DATABASE_URL")).chain(text.match_indices("KAFKA_BOOTSTRAP")) {
+    for (place, _) in text
+        .match_indices("FANDOM_")
+        .chain(text.match_indices("DATABASE_URL"))
+        .chain(text.match_indices("KAFKA_BOOTSTRAP"))
+    {
         let before = &text[..place];
         if before.ends_with("${") || before.ends_with(is_word) {
             continue;

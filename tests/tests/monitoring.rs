@@ -47,7 +47,8 @@ fn targets(of: &str, field: &str) -> Vec<(String, String)> {
 
 /// Metrics on the page of a part, with their kinds.
 async fn told(address: &str) -> BTreeMap<String, String> {
-    let page = reqwest::get(format!("http://{address}/metrics")).await.expect("an answer").text().await.expect("a body");
+    let page =
+        reqwest::get(format!("http://{address}/metrics")).await.expect("an answer").text().await.expect("a body");
     let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     types.filter_map(|line| line.split_once(' ')).map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
 }
@@ -99,7 +100,7 @@ struct Running {
     suite: Suite,
     /// Where each job of Prometheus tells its metrics.
     metrics: Vec<(&'static str, String)>,
-    _api: Api,
+    api: Api,
 }
 
 /// The whole suite over an agency's first two stages, with something for every metric to tell.
@@ -120,7 +121,8 @@ async fn running() -> Running {
     suite.settings.push(("FANDOM_METRICS_PORT".to_owned(), port(0)));
     let api = Api::start(&mut suite).await;
     agency.place(&suite.inbox, &agency.files("b"));
-    let filled = "select count(*) from views.sales_day having count(*) > 0 and (select count(*) > 0 from views.reconciliation)";
+    let filled =
+        "select count(*) from views.sales_day having count(*) > 0 and (select count(*) > 0 from views.reconciliation)";
     let check = |client: tokio_postgres::Client| async move {
         let filled = client.query_opt(filled, &[]).await?.is_some();
         Ok(if filled { Vec::new() } else { vec!["the views are empty".to_owned()] })
@@ -129,17 +131,18 @@ async fn running() -> Running {
     for path in ["overview", "fans", "files", "ready", "no-such-thing"] {
         api.ask(path, &[], None).await;
     }
-    Running { suite, metrics, _api: api }
+    Running { suite, metrics, api }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_panel_and_alert_has_an_answer() {
-    let Running { suite, metrics, _api } = running().await;
+    let Running { suite, metrics, api } = running().await;
     let dir = suite.inbox.with_file_name("prometheus");
     std::fs::create_dir(&dir).expect("a folder can be made");
     let at: Vec<(&str, &str)> = metrics.iter().map(|(job, address)| (*job, address.as_str())).collect();
     let prometheus = Prometheus::start(&dir, &at).await.expect("prometheus starts");
 
+    tasks(&api).await;
     // What Postgres answers, meanwhile.
     business(&suite).await;
 
@@ -182,10 +185,12 @@ async fn every_panel_and_alert_has_an_answer() {
         for metric in named {
             assert!(prometheus.series(&metric).await.is_ok_and(|series| series > 0), "{name}: nobody tells {metric}");
         }
-        let annotation = |key: &str| alert["annotations"][key].as_str().unwrap_or_else(|| panic!("{name} has no {key}"));
+        let annotation =
+            |key: &str| alert["annotations"][key].as_str().unwrap_or_else(|| panic!("{name} has no {key}"));
         assert!(repository().join(annotation("runbook")).is_file(), "{name}: {} is not there", annotation("runbook"));
         runbooks.insert(annotation("runbook").to_owned());
-        let (uid, panel) = annotation("dashboard").trim_start_matches("/d/").split_once("?viewPanel=").expect("a panel");
+        let (uid, panel) =
+            annotation("dashboard").trim_start_matches("/d/").split_once("?viewPanel=").expect("a panel");
         let there = |(_, dashboard): &(String, Value)| {
             let panels = dashboard["panels"].as_array().expect("panels");
             dashboard["uid"] == uid && panels.iter().any(|other| other["id"].to_string() == panel)
@@ -202,7 +207,8 @@ async fn every_panel_and_alert_has_an_answer() {
                 .strip_prefix("label_values(")
                 .and_then(|rest| rest.strip_suffix(')')?.split_once(", "))
                 .unwrap_or_else(|| panic!("{asked} is no question for labels"));
-            let values = prometheus.ask(&format!("label/{label}/values"), &[("match[]", metric)]).await.expect("values");
+            let values =
+                prometheus.ask(&format!("label/{label}/values"), &[("match[]", metric)]).await.expect("values");
             assert!(values.as_array().is_some_and(|values| !values.is_empty()), "{asked} has no values");
         }
     }
@@ -216,6 +222,20 @@ async fn every_panel_and_alert_has_an_answer() {
         for (name, kind) in told {
             assert_eq!(documented.get(name.as_str()), Some(&kind.as_str()), "{job} tells {name}, a {kind}");
         }
+    }
+}
+
+/// Every task goes well, and says so.
+async fn tasks(api: &Api) {
+    let answer = api.ask("ops/tasks", &[], None).await;
+    let tasks = answer.body["items"].as_array().expect("items").clone();
+    let named: Vec<&str> = tasks.iter().filter_map(|task| task["task"].as_str()).collect();
+    assert_eq!(named, ["archive", "dataflow", "source inbox", "source uploads"]);
+    for task in &tasks {
+        assert_eq!(task["state"], "ok", "{task}");
+        assert!(task["last_success_at"].is_string() && task["last_error"].is_null(), "{task}");
+        let age = task["heartbeat_age_seconds"].as_f64().expect("an age");
+        assert!((-1.0..15.0).contains(&age), "{task}");
     }
 }
 
@@ -240,7 +260,9 @@ async fn business(suite: &Suite) {
     let mut asked = targets("fandom-postgres", "rawSql");
     for (name, dashboard) in dashboards() {
         for variable in dashboard["templating"]["list"].as_array().expect("variables") {
-            asked.extend(variable["query"].as_str().map(|sql| (format!("{name}, ${}", variable["name"]), sql.to_owned())));
+            asked.extend(
+                variable["query"].as_str().map(|sql| (format!("{name}, ${}", variable["name"]), sql.to_owned())),
+            );
         }
     }
     assert!(asked.len() > 10, "too few queries to believe it: {}", asked.len());

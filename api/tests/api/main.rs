@@ -7,6 +7,7 @@ mod health;
 mod ingest;
 mod lists;
 mod live;
+mod ops;
 mod outage;
 mod overview;
 mod page;
