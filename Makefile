@@ -37,12 +37,13 @@ bench: ## set up, then measure speed, freshness and memory (bench/README.md)
 	"$(TARGET)/release/fandom-bench" freshness
 	"$(TARGET)/release/fandom-bench" freshness --rates 5 --rows-per-file 1 --fans 1000000
 
-check: ## set up, then format, lints, documentation, dependencies
+check: ## set up, then format, lints, documentation, dependencies, deployments
 	@scripts/setup --check
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
 	@scripts/dependencies
+	@scripts/deployments
 
 clean: ## remove what was built; the data in .fandom stays
 	cargo clean
