@@ -25,7 +25,7 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         title: "Kafka clients",
         about: "What librdkafka tells every five seconds, of all parts but the API. `client` is `connector`, `dataflow`, `changelog` \
-                or `archive`; `of` is the source, or the worker.",
+                or `archive`; `member` is the source, or the worker.",
         metrics: statistics::METRICS,
     },
     Chapter {

@@ -8,8 +8,7 @@ use rdkafka::statistics::Statistics;
 
 use crate::metrics::{Metric, describe};
 
-// Not `instance`, which Prometheus gives to what it scrapes.
-const LABELS: &[&str] = &["client", "of"];
+const LABELS: &[&str] = &["client", "member"];
 const SENT_RECORDS: Metric =
     Metric::counter("fandom_kafka_sent_records_total", LABELS, "Records sent to brokers, sent again ones too.");
 const SENT_BYTES: Metric = Metric::counter("fandom_kafka_sent_bytes_total", LABELS, "Bytes sent to brokers.");
@@ -35,7 +34,7 @@ const QUEUED_BYTES: Metric =
 const BROKERS_UP: Metric = Metric::gauge("fandom_kafka_brokers_up", LABELS, "Brokers that the client is connected to.");
 const ROUND_TRIP: Metric = Metric::gauge(
     "fandom_kafka_round_trip_seconds",
-    &["client", "of", "quantile"],
+    &["client", "member", "quantile"],
     "From a request to its answer, of the slowest broker (quantile 0.5 and 0.99 of the last seconds).",
 );
 const THROTTLE: Metric = Metric::gauge(
@@ -45,7 +44,7 @@ const THROTTLE: Metric = Metric::gauge(
 );
 const LAG: Metric = Metric::gauge(
     "fandom_kafka_lag_records",
-    &["client", "of", "topic", "partition"],
+    &["client", "member", "topic", "partition"],
     "Records of the partition that the part has not taken yet, as the client knows.",
 );
 
@@ -80,7 +79,7 @@ pub fn tell(config: &mut ClientConfig) {
 #[derive(Debug)]
 pub struct Meter {
     client: &'static str,
-    of: String,
+    member: String,
     before: Mutex<Totals>,
 }
 
@@ -94,14 +93,14 @@ const COUNTERS: [Metric; 7] =
 
 impl Meter {
     /// A meter of a client: what it is for, and which of several.
-    pub fn new(client: &'static str, of: impl Into<String>) -> Meter {
+    pub fn new(client: &'static str, member: impl Into<String>) -> Meter {
         describe(METRICS);
-        Meter { client, of: of.into(), before: Mutex::default() }
+        Meter { client, member: member.into(), before: Mutex::default() }
     }
 
     /// Takes in what the client tells.
     pub fn measure(&self, told: &Statistics) {
-        let labels = || [("client", self.client.to_owned()), ("of", self.of.clone())];
+        let labels = || [("client", self.client.to_owned()), ("member", self.member.clone())];
         let now = Totals::of(told);
         let before = std::mem::replace(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner), now);
         for (metric, more) in COUNTERS.iter().zip(now.since(before)) {
@@ -121,16 +120,16 @@ impl Meter {
             told.brokers.values().filter_map(|broker| broker.rtt.as_ref()).map(of).max().unwrap_or(0) as f64 / 1e6
         };
         for (quantile, seconds) in [("0.5", slowest(|window| window.p50)), ("0.99", slowest(|window| window.p99))] {
-            let [client, of] = labels();
-            gauge!(ROUND_TRIP.name, &[client, of, ("quantile", quantile.to_owned())]).set(seconds);
+            let [client, member] = labels();
+            gauge!(ROUND_TRIP.name, &[client, member, ("quantile", quantile.to_owned())]).set(seconds);
         }
         let throttle = told.brokers.values().filter_map(|broker| broker.throttle.as_ref()).map(|window| window.max);
         gauge!(THROTTLE.name, &labels()).set(throttle.max().unwrap_or(0) as f64 / 1e3);
         for (topic, partition) in partitions().filter(|(_, partition)| partition.consumer_lag >= 0) {
-            let [client, of] = labels();
+            let [client, member] = labels();
             let place = [("topic", topic.clone()), ("partition", partition.partition.to_string())];
             let [topic, number] = place;
-            gauge!(LAG.name, &[client, of, topic, number]).set(partition.consumer_lag as f64);
+            gauge!(LAG.name, &[client, member, topic, number]).set(partition.consumer_lag as f64);
         }
     }
 }
@@ -138,7 +137,7 @@ impl Meter {
 /// A client that is no more is connected to nothing and holds nothing.
 impl Drop for Meter {
     fn drop(&mut self) {
-        let labels = [("client", self.client.to_owned()), ("of", self.of.clone())];
+        let labels = [("client", self.client.to_owned()), ("member", self.member.clone())];
         for metric in [BROKERS_UP, QUEUED_RECORDS, QUEUED_BYTES] {
             gauge!(metric.name, &labels).set(0.0);
         }
