@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test contract soak bench check clean
+.PHONY: help run test contract soak walk bench check clean
 
 # A machine that has just got Rust has it here, and not yet in its PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -19,7 +19,7 @@ run: ## set up, build, and start everything on sample spreadsheets (options: mak
 	@exec "$(TARGET)/release/fandom" up $(ARGS)
 
 test: ## set up, then run every test, over real Kafka and Postgres
-	@scripts/setup
+	@scripts/setup --test
 	cargo test --release --locked --workspace
 
 contract: ## set up, then put generated requests to a running API: no server error, no answer that is not documented
@@ -33,6 +33,11 @@ soak: ## set up, then twenty times as many random histories, every agency every 
 	FANDOM_SOAK=20 cargo test --release --locked -p fandom-dataflows --test exactness
 	cargo test --release --locked -p fandom-tests --test golden --test soak -- --ignored --nocapture
 
+walk: ## set up, then break what alerts name, one thing after the other, and see each alert fire and clear
+	@scripts/setup --test
+	cargo build --release --locked -p fandom
+	cargo test --release --locked -p fandom-tests --test walk -- --ignored --nocapture
+
 bench: ## set up, then measure speed, freshness and memory (bench/README.md)
 	@scripts/setup
 	cargo build --release --locked -p fandom -p fandom-bench
@@ -42,12 +47,13 @@ bench: ## set up, then measure speed, freshness and memory (bench/README.md)
 	"$(TARGET)/release/fandom-bench" freshness
 	"$(TARGET)/release/fandom-bench" freshness --rates 5 --rows-per-file 1 --fans 1000000
 
-check: ## set up, then format, lints, documentation, dependencies
+check: ## set up, then format, lints, documentation, dependencies, deployments
 	@scripts/setup --check
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
 	@scripts/dependencies
+	@scripts/deployments
 
 clean: ## remove what was built; the data in .fandom stays
 	cargo clean

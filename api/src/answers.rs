@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::database::{tag, tagged, unchanged};
+use crate::meters;
 use crate::problem::Problem;
 
 /// Bytes of all answers that are kept, and of one.
@@ -65,15 +66,20 @@ impl Answers {
     pub async fn turn(&self, headers: &HeaderMap, epoch: i64, asked: u64) -> Turn {
         let tag = tag(&format!("{epoch}-{asked:016x}"));
         if let Some(unchanged) = unchanged(headers, &tag) {
+            meters::answered("unchanged");
             return Turn::Answered(unchanged);
         }
         let slot = self.slot(epoch, tag);
         if let Some(made) = slot.made.get() {
+            meters::answered("shared");
             return Turn::Answered(made.answer());
         }
         let alone = slot.making.clone().lock_owned().await;
         match slot.made.get() {
-            Some(made) => Turn::Answered(made.answer()),
+            Some(made) => {
+                meters::answered("shared");
+                Turn::Answered(made.answer())
+            }
             None => Turn::Make(Making { answers: self.clone(), slot, asked, _alone: alone }),
         }
     }
@@ -98,6 +104,7 @@ impl Making {
             Problem::internal()
         })?;
         let made = Made { tag: tag(&format!("{epoch}-{:016x}", self.asked)), body: body.into() };
+        meters::answered("made");
         let answer = made.answer();
         let size = made.body.len();
         if size <= LARGEST && self.slot.made.set(made).is_ok() {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,6 +19,7 @@ use crate::answers::{Answers, Turn};
 use crate::cursor::{self, KeyValue};
 use crate::export::{self, Format};
 use crate::listing::Listing;
+use crate::meters;
 use crate::present::Present;
 use crate::problem::{Kind, Problem};
 use crate::reader::{Reader, Scope};
@@ -32,17 +33,25 @@ pub struct Database {
     present: Present,
     answers: Answers,
     exports: Arc<Semaphore>,
+    /// A statement that takes longer is told in the log.
+    slow: Duration,
 }
 
 /// How long an export may take Postgres.
 const EXPORT: &str = "set local statement_timeout = '600s'";
 
 impl Database {
-    /// At most `size` connections and one more for the epoch, made when they are needed; a statement may take `longest`.
+    /// At most `size` connections and one more for the epoch, made when they are needed; a statement may take `longest`,
+    /// and one is told in the log that takes `slow`.
     ///
     /// # Errors
     /// Never in practice: the pool is refused only without a runtime.
-    pub fn new(settings: &PostgresSettings, size: usize, longest: Duration) -> Result<Database, ApiError> {
+    pub fn new(
+        settings: &PostgresSettings,
+        size: usize,
+        longest: Duration,
+        slow: Duration,
+    ) -> Result<Database, ApiError> {
         let pool = |size| {
             // An empty query before each use finds connections that a restart of the server has left dead.
             let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
@@ -67,6 +76,7 @@ impl Database {
         };
         Ok(Database {
             pool: pool(size)?,
+            slow,
             present: Present::new(pool(1)?),
             answers: Answers::default(),
             exports: Arc::new(Semaphore::new((size / 2).max(1))),
@@ -78,7 +88,7 @@ impl Database {
     /// # Errors
     /// When there is none in time.
     pub async fn connection(&self) -> Result<Connection, Problem> {
-        connection(&self.pool).await.map(Connection)
+        connection(&self.pool).await.map(|client| Connection(client, self.slow))
     }
 
     /// The epoch of the last commit, not older than this question.
@@ -117,6 +127,11 @@ impl Database {
         seat.map_err(|_| Problem::new(Kind::Unavailable, "as many exports are made as may be at once; ask again later"))
     }
 
+    /// How many connections there are, and how many wait for one.
+    pub fn status(&self) -> deadpool_postgres::Status {
+        self.pool.status()
+    }
+
     /// Closes every connection that is not in use, and the others when they are given back.
     pub fn close(&self) {
         self.pool.close();
@@ -151,7 +166,7 @@ pub fn beside(reading: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// A connection out of the pool.
-pub struct Connection(Object);
+pub struct Connection(Object, Duration);
 
 impl Connection {
     /// Begins to read: what is read from here on is as of one commit of the dataflow. Ends when it is dropped.
@@ -170,7 +185,7 @@ impl Connection {
         // Without a reader nothing but what is open to all is read.
         let nobody = Scope::Own { creators: Vec::new(), chatters: Vec::new() };
         let scope = Reader::current().map_or(nobody, |reader| reader.scope.clone());
-        Ok(Snapshot { transaction, scope, epoch })
+        Ok(Snapshot { transaction, scope, epoch, slow: self.1 })
     }
 }
 
@@ -226,6 +241,7 @@ pub struct Snapshot<'c> {
     scope: Scope,
     /// The commit's epoch.
     pub epoch: i64,
+    slow: Duration,
 }
 
 /// A page of a list.
@@ -245,8 +261,11 @@ impl Snapshot<'_> {
     /// # Errors
     /// When Postgres does not answer, or refuses.
     pub async fn query(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Problem> {
-        let sql = self.scope.of(sql)?;
-        self.transaction.query_typed(&sql, binds).await.map_err(|error| refused(&error))
+        let narrowed = self.scope.of(sql)?;
+        let begun = Instant::now();
+        let rows = self.transaction.query_typed(&narrowed, binds).await.map_err(|error| refused(&error));
+        meters::statement(sql, begun.elapsed(), self.slow);
+        rows
     }
 
     /// Runs a statement whose rows come one by one.

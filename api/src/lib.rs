@@ -29,6 +29,7 @@ mod database;
 mod docs;
 mod export;
 mod listing;
+mod meters;
 mod names;
 mod openapi;
 mod parameters;
@@ -45,6 +46,7 @@ mod settings;
 mod values;
 mod web;
 
+pub use meters::METRICS;
 pub use openapi::document;
 pub use server::{ApiError, Server, run};
 pub use settings::ApiSettings;

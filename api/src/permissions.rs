@@ -88,6 +88,7 @@ permissions! {
     MessagesRead "messages.read" "read single messages with their texts, of own rows where the role is scoped"
         [Admin Manager Analyst],
     LiveRead "live.read" "be told of commits" [Admin Manager Analyst Chatter Creator Service],
+    OpsRead "ops.read" "see whether what runs goes well" [Admin Manager Analyst Service],
     AccountOwn "account.own" "see and end own sessions, change the own password" [Admin Manager Analyst Chatter Creator],
     UsersRead "users.read" "see accounts" [Admin],
     UsersWrite "users.write" "invite, change and disable accounts" [Admin],
@@ -115,7 +116,7 @@ pub enum Access {
 use Access::{Needs, Public};
 use Permission::{
     AccountOwn, AuditRead, ClustersRead, FansRead, FiguresRead, FilesRead, FilesWrite, KeysRead, KeysWrite, LiveRead,
-    MessagesRead, UsersRead, UsersWrite,
+    MessagesRead, OpsRead, UsersRead, UsersWrite,
 };
 
 /// Every route: method, path as the router has it, what it asks for. `GET` answers `HEAD` too.
@@ -125,6 +126,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/assets/page.js", Public),
     ("GET", "/assets/account.js", Public),
     ("GET", "/assets/files.js", Public),
+    ("GET", "/assets/tasks.js", Public),
     ("GET", "/assets/reconciliation.js", Public),
     ("GET", "/assets/format.js", Public),
     ("GET", "/assets/icon.svg", Public),
@@ -152,6 +154,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/messages", Needs(MessagesRead)),
     ("GET", "/api/v1/template", Needs(FiguresRead)),
     ("GET", "/api/v1/live", Needs(LiveRead)),
+    ("GET", "/api/v1/ops/tasks", Needs(OpsRead)),
     ("GET", "/api/v1/ingest/uploads", Needs(FilesRead)),
     ("POST", "/api/v1/ingest/uploads", Needs(FilesWrite)),
     ("GET", "/api/v1/ingest/uploads/{id}", Needs(FilesRead)),

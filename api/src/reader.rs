@@ -149,6 +149,7 @@ const TABLES: &[(&str, Rows)] = &[
     ("app.ingest_requests", Rows::Open),
     ("app.folders", Rows::Open),
     ("app.sources", Rows::Open),
+    ("app.tasks", Rows::Open),
 ];
 
 impl Scope {

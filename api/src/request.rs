@@ -1,4 +1,4 @@
-//! What surrounds every request: its id, host, time limit, panics, headers, log line and metrics.
+//! What surrounds every request: its id, trace, host, time limit, panics, headers and log line.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::LazyLock;
@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use fandom_services::trace;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
@@ -19,9 +20,6 @@ use crate::server::App;
 use crate::settings::ApiSettings;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const REQUESTS: &str = "fandom_api_requests_total";
-const PANICS: &str = "fandom_api_panics_total";
-const SECONDS: &str = "fandom_api_request_seconds";
 
 /// Headers of every answer: nothing is guessed, framed, or read from elsewhere.
 const SAFE: [(HeaderName, &str); 5] = [
@@ -32,13 +30,6 @@ const SAFE: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-/// Tells the metrics' recorder what they mean.
-pub fn describe_metrics() {
-    metrics::describe_counter!(REQUESTS, "Requests answered, by route and status");
-    metrics::describe_counter!(PANICS, "Requests whose handler panicked");
-    metrics::describe_histogram!(SECONDS, metrics::Unit::Seconds, "Time to the beginning of an answer, by route");
-}
-
 /// The outermost layer.
 pub async fn outermost(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
@@ -47,7 +38,8 @@ pub async fn outermost(State(app): State<App>, mut request: Request, next: Next)
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", |matched| matched.as_str()).to_owned();
-    let span = tracing::info_span!("request", request_id = %id, route);
+    let trace_id = trace_id(request.headers()).map(str::to_owned);
+    let span = tracing::info_span!("request", request_id = %id, trace_id, route);
     let mut response = guarded(&app.settings, request, next).instrument(span).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let given = std::mem::take(response.headers_mut());
@@ -72,17 +64,17 @@ pub async fn outermost(State(app): State<App>, mut request: Request, next: Next)
     if (routine && !status.is_server_error()) || status == StatusCode::NOT_MODIFIED {
         tracing::debug!(%method, route, status = status_code, duration_ms, request_id = %id, "request");
     } else {
-        tracing::info!(%method, route, status = status_code, duration_ms, request_id = %id, "request");
+        tracing::info!(%method, route, status = status_code, duration_ms, request_id = %id, trace_id, "request");
     }
-    metrics::histogram!(SECONDS, "route" => route.clone()).record(took.as_secs_f64());
-    metrics::counter!(REQUESTS, "route" => route, "status" => status.as_str().to_owned()).increment(1);
     response
 }
 
 /// Answers, whatever the handler does.
 async fn guarded(settings: &ApiSettings, request: Request, next: Next) -> Response {
     use axum::response::IntoResponse;
-    if !is_own_host(request.headers(), request.uri(), settings) {
+    // Balancers ask by address whether the process lives, which tells nothing.
+    let is_harmless = request.uri().path() == "/api/v1/health";
+    if !is_harmless && !is_own_host(request.headers(), request.uri(), settings) {
         return Problem::new(
             Kind::WrongHost,
             "this service answers to loopback names, and to those in FANDOM_API_HOSTS",
@@ -94,7 +86,6 @@ async fn guarded(settings: &ApiSettings, request: Request, next: Next) -> Respon
     match tokio::time::timeout(longest, handled).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
-            metrics::counter!(PANICS).increment(1);
             tracing::error!("the request's handler panicked");
             Problem::internal().into_response()
         }
@@ -131,6 +122,11 @@ fn is_own_host(headers: &HeaderMap, uri: &Uri, settings: &ApiSettings) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
         || host.ends_with(".localhost")
         || settings.hosts.iter().any(|own| own == host)
+}
+
+/// The trace that the request belongs to, if it says so.
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(trace::HEADER).and_then(|header| header.to_str().ok()).and_then(trace::id)
 }
 
 /// The id that the request came with, if it is a plain one; else a new one.
@@ -186,7 +182,7 @@ mod tests {
         let mut env = Env::from_pairs(vec![("FANDOM_PORT".into(), "0".into())]);
         let settings = ApiSettings::from_env(&mut env);
         let postgres = PostgresSettings::parse("host=/nowhere user=nobody").expect("a connection string");
-        let database = Database::new(&postgres, 1, settings.timeout).expect("a pool");
+        let database = Database::new(&postgres, 1, settings.timeout, settings.slow).expect("a pool");
         let commits = Commits::new(CancellationToken::new(), 1);
         let accounts = crate::accounts::Accounts::new(&postgres, &settings).expect("a pool");
         let limits = Arc::new(crate::protection::limits::Limits::new(0, 1));

@@ -9,6 +9,7 @@ mod health;
 pub(crate) mod ingest;
 mod live;
 mod messages;
+mod ops;
 mod overview;
 mod performance;
 mod ranking;
@@ -45,6 +46,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(messages::list))
         .routes(routes!(template::list))
         .routes(routes!(live::stream))
+        .routes(routes!(ops::tasks))
         .nest("/ingest", ingest::routes())
 }
 

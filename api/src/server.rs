@@ -1,6 +1,6 @@
 //! Binds the port, starts what runs beside requests, serves until it is told to stop.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::commits::Commits;
 use crate::database::Database;
 use crate::protection::{self, Limits};
 use crate::resources::ingest::{self, Progress};
-use crate::{docs, openapi, request, settings::ApiSettings, web};
+use crate::{docs, meters, openapi, request, settings::ApiSettings, web};
 
 /// Why the API could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The port could not be taken.
-    #[error("port {port} could not be taken on loopback; free it or set FANDOM_PORT to another")]
+    #[error("port {port} could not be taken; free it or set FANDOM_PORT to another")]
     Bind {
         /// The port.
         port: u16,
@@ -82,19 +82,19 @@ impl Server {
     pub async fn bind(settings: ApiSettings, postgres: PostgresSettings) -> Result<Server, ApiError> {
         let port = settings.port;
         let bound = async {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+            let listener = TcpListener::bind((settings.listen, port)).await?;
             let address = listener.local_addr()?;
             Ok((listener, address))
         };
         let (listener, address) = bound.await.map_err(|source| ApiError::Bind { port, source })?;
         let closing = CancellationToken::new();
-        let database = Database::new(&postgres, settings.pool, settings.timeout)?;
+        let database = Database::new(&postgres, settings.pool, settings.timeout, settings.slow)?;
         let commits = Commits::new(closing.clone(), settings.live_streams);
         let accounts = Accounts::new(&postgres, &settings)?;
         let limits = Arc::new(protection::limits::Limits::new(settings.rate, settings.at_once));
         let progress = Progress::default();
         let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
-        request::describe_metrics();
+        meters::describe_all();
         Ok(Server { listener, address, router: router(app.clone()), app, postgres, closing })
     }
 
@@ -110,6 +110,7 @@ impl Server {
     pub async fn serve(self, stop: CancellationToken) -> Result<(), ApiError> {
         let Server { listener, address, router, app, postgres, closing } = self;
         tracing::info!(%address, "the API listens");
+        tokio::spawn(meters::watch_pool(app.database.clone(), closing.clone()));
         let beside = tokio::spawn(ingest::beside(app.clone(), postgres.clone()));
         let following = tokio::spawn(app.commits.clone().follow(postgres));
         let _end_streams = closing.clone().drop_guard();
@@ -161,5 +162,6 @@ fn router(app: App) -> Router {
         .method_not_allowed_fallback(request::method_not_allowed)
         .layer(middleware::from_fn_with_state(app.clone(), protection::guard))
         .layer(middleware::from_fn_with_state(app.clone(), request::outermost))
+        .layer(middleware::from_fn(meters::measured))
         .with_state(app)
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fandom_services::env::Env;
+use fandom_services::env::{Env, listen_address};
 use fandom_services::sealing::KeyRing;
 use jiff::tz::TimeZone;
 
@@ -12,10 +12,12 @@ use crate::accounts::mail::Mail;
 
 /// How the API answers.
 ///
-/// - `FANDOM_PORT`: the port, on loopback; 0 takes a free one (8080).
+/// - `FANDOM_PORT`: the port; 0 takes a free one (8080).
+/// - `FANDOM_LISTEN`: the address of this machine that is listened on (127.0.0.1).
 /// - `FANDOM_REPORTING_TZ`: the IANA zone in which days are cut (`UTC`).
 /// - `FANDOM_API_POOL`: connections to Postgres for requests, 1 to 1000 (8). One more waits for commits.
 /// - `FANDOM_API_TIMEOUT_SECONDS`: the longest that a request may take (10).
+/// - `FANDOM_API_SLOW_MS`: a statement that takes longer is told in the log, without values (500).
 /// - `FANDOM_API_HEARTBEAT_SECONDS`: how often an idle live stream says that it lives (15).
 /// - `FANDOM_API_LIVE_STREAMS`: live streams at once (256).
 /// - `FANDOM_UPLOADS_DIR`: the folder into which uploads are put, the same one as the connectors'; without it nothing can be uploaded.
@@ -31,14 +33,18 @@ use crate::accounts::mail::Mail;
 /// - `FANDOM_API_PROXIES`: addresses of proxies that are believed when they say for whom they ask, separated by commas.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
-    /// The port on loopback; 0 takes a free one.
+    /// The port; 0 takes a free one.
     pub port: u16,
+    /// The address that is listened on.
+    pub listen: IpAddr,
     /// The zone in which days are cut.
     pub reporting_tz: TimeZone,
     /// Connections to Postgres for requests.
     pub pool: usize,
     /// The longest that a request may take.
     pub timeout: Duration,
+    /// A statement that takes longer is told in the log.
+    pub slow: Duration,
     /// How often an idle live stream says that it lives.
     pub heartbeat: Duration,
     /// Live streams at once.
@@ -74,6 +80,7 @@ impl ApiSettings {
             }))
         };
         ApiSettings {
+            listen: listen_address(env),
             port: env.parsed("FANDOM_PORT", 8080, "a port from 0 to 65535"),
             reporting_tz: env.checked(
                 "FANDOM_REPORTING_TZ",
@@ -85,6 +92,7 @@ impl ApiSettings {
                 text.parse().ok().filter(|size| (1..=1000).contains(size))
             }),
             timeout: seconds(env, "FANDOM_API_TIMEOUT_SECONDS", 10),
+            slow: Duration::from_millis(env.parsed("FANDOM_API_SLOW_MS", 500, "a number of milliseconds")),
             heartbeat: seconds(env, "FANDOM_API_HEARTBEAT_SECONDS", 15),
             live_streams: env.checked("FANDOM_API_LIVE_STREAMS", 256, "a number from 1 to 100000", |text| {
                 text.parse().ok().filter(|count| (1..=100_000).contains(count))

@@ -33,6 +33,7 @@ mod settings;
 mod store;
 
 pub use error::ArchiveError;
+pub use meters::METRICS;
 pub use rotate::rotate;
 pub use run::run;
 pub use settings::ArchiveSettings;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use fandom_schemas::topics::{ROWS, TEXTS};
 use fandom_services::kafka::KafkaSettings;
+use fandom_services::kafka::statistics::Meter;
 use fandom_services::sealing::KeyRing;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -195,13 +196,13 @@ fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer<Watching>, KafkaError>
         .set("topic.metadata.refresh.interval.ms", "30000")
         .set("statistics.interval.ms", "5000")
         .set("check.crcs", "true")
-        .create_with_context(Watching::default())
+        .create_with_context(Watching { partitions: Mutex::default(), meter: Meter::new("archive", "") })
 }
 
 /// What the client tells now and then.
-#[derive(Default)]
 struct Watching {
     partitions: Mutex<usize>,
+    meter: Meter,
 }
 
 impl Watching {
@@ -218,6 +219,7 @@ impl ClientContext for Watching {
     fn error(&self, _: KafkaError, _: &str) {}
 
     fn stats(&self, statistics: Statistics) {
+        self.meter.measure(&statistics);
         let mut known = 0;
         for topic in TOPICS {
             // The partition -1 is the client's own, for what has none yet.

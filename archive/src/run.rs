@@ -8,6 +8,7 @@ use fandom_services::kafka::KafkaSettings;
 use fandom_services::postgres::{PostgresSettings, cause};
 use fandom_services::retry::Backoff;
 use fandom_services::sealing::KeyRing;
+use fandom_services::tasks::{Task, Went};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// A session that lasted this long was a good one: the next failure is a new one.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
+/// The kind of the archive's task in `app.tasks`.
+pub const TASKS: &str = "archive";
+/// How often it is noted that the archive is at work, though nothing comes.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How often it is told how much was taken in.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
@@ -39,13 +44,14 @@ pub async fn run(
     postgres: PostgresSettings,
     stop: CancellationToken,
 ) -> Result<(), ArchiveError> {
-    meters::describe();
+    meters::describe_all();
+    let task = Task::new(TASKS, "archive");
     let keys = settings.keys();
     let mut backoff = Backoff::default();
     let mut said = String::new();
     while !stop.is_cancelled() {
         let began = Instant::now();
-        let Err(error) = session(keys, &kafka, &postgres, &stop).await else { break };
+        let Err(error) = session(keys, &kafka, &postgres, &task, &stop).await else { break };
         let error = match error.permanent() {
             Ok(permanent) => return Err(permanent),
             Err(passing) => passing,
@@ -59,8 +65,10 @@ pub async fn run(
         if began.elapsed() > GOOD_SESSION {
             backoff.reset();
         }
+        let wait = backoff.next_wait();
+        task.failed(&postgres, &format!("{error}: {reason}", reason = cause(&error)), wait).await;
         tokio::select! {
-            () = tokio::time::sleep(backoff.next_wait()) => {}
+            () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => {}
         }
     }
@@ -72,6 +80,7 @@ async fn session(
     keys: &KeyRing,
     kafka: &KafkaSettings,
     postgres: &PostgresSettings,
+    task: &Task,
     stop: &CancellationToken,
 ) -> Result<(), SessionError> {
     let mut client = in_time(postgres.connect()).await?;
@@ -96,6 +105,10 @@ async fn session(
     loop {
         let batch = tokio::select! {
             batch = batches.recv() => batch,
+            () = tokio::time::sleep(HEARTBEAT) => {
+                task.note(&client, Went::Well(None)).await?;
+                continue;
+            }
             () = stop.cancelled() => return Ok(()),
         };
         let Some(batch) = batch else { return Ok(()) };
@@ -103,6 +116,7 @@ async fn session(
         let begun = Instant::now();
         write(&mut client, &mut store, &batch).await?;
         meters::commit_took(begun.elapsed());
+        task.note(&client, Went::Well(None)).await?;
         for (topic, records) in &batch.records {
             meters::committed(topic, *records);
         }

@@ -19,5 +19,6 @@ pub mod source;
 pub mod uploads;
 pub mod workbook;
 
+pub use meters::METRICS;
 pub use run::{ConnectorError, run};
 pub use settings::ConnectorSettings;

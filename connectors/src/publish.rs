@@ -255,8 +255,11 @@ impl Publisher {
         let mut rows = VersionRows::new(&self.log, &self.uploads, flight, names, version, reserved);
         let how = Arc::clone(seen.reading.as_ref().unwrap_or(&self.reading));
         let (path, name, isolation) = (content.path.clone(), seen.name.clone(), self.isolation.clone());
+        let size = seen.size;
         let reading = tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
             let read = isolation.read(&path, &name, &how, LARGEST_VALUE, &mut rows);
+            meters::read(size, began.elapsed());
             // Of a file that turns out to be unreadable, the rows that were rejected before tell something too.
             let read = match (read, rows.write_kept()) {
                 (Err(Unreadable::Stopped), _) => Err(Unreadable::Stopped),

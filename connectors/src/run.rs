@@ -19,6 +19,7 @@ use fandom_schemas::mappings::UPLOADS;
 use fandom_services::kafka::KafkaSettings;
 use fandom_services::postgres::{PostgresSettings, cause};
 use fandom_services::retry::Backoff;
+use fandom_services::tasks::Task;
 use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +63,9 @@ enum SessionError {
     #[error(transparent)]
     Publish(#[from] PublishError),
 }
+
+/// The kind of the connectors' tasks in `app.tasks`.
+pub const TASKS: &str = "source";
 
 /// How long a connection may take to be made.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -110,7 +114,6 @@ pub async fn run(
     postgres: PostgresSettings,
     stop: CancellationToken,
 ) -> Result<(), ConnectorError> {
-    meters::describe();
     let zone = TimeZone::get(&settings.source_tz).map_err(|_| ConnectorError::Zone(settings.source_tz.clone()))?;
     let options = ReadOptions {
         zone,
@@ -142,6 +145,10 @@ pub async fn run(
         }
         None => None,
     };
+    let sources =
+        [folder.as_ref().map(Source::name), uploads.as_ref().map(Source::name), drive.as_ref().map(Source::name)];
+    let sources: Vec<&str> = sources.into_iter().flatten().collect();
+    meters::describe_all(&sources);
     let (wake, woken) = watch::channel(0);
     tokio::spawn(wake::listen(postgres.clone(), wake, stop.clone()));
     let servers = Servers { kafka, broker: Arc::default(), postgres, isolation: settings.isolation, woken };
@@ -173,12 +180,13 @@ async fn serve<S: Source>(
     stop: &CancellationToken,
 ) -> Result<(), ConnectorError> {
     let Some(source) = source.map(Arc::new) else { return Ok(()) };
+    let task = Arc::new(Task::new(TASKS, format!("source {}", source.name())));
     let mut backoff = Backoff::default();
     let mut said = String::new();
     loop {
         let began = Instant::now();
         let (kafka, reading) = ((kafka, broker), (reading, isolation));
-        let opening = Session::open(files_at_once, kafka, postgres, reading, &source, woken.clone(), stop);
+        let opening = Session::open(files_at_once, kafka, postgres, reading, (&source, &task), woken.clone(), stop);
         let ended = match opening.await {
             Ok(Some(mut session)) => {
                 said.clear();
@@ -195,6 +203,7 @@ async fn serve<S: Source>(
             stop.cancel();
             return Err(permanent);
         }
+        meters::session_lost(source.name());
         let reason = cause(&error);
         if reason != said {
             tracing::warn!(source = source.name(), %error, reason, "connector waits and tries again");
@@ -203,8 +212,10 @@ async fn serve<S: Source>(
         if began.elapsed() > GOOD_SESSION {
             backoff.reset();
         }
+        let wait = backoff.next_wait();
+        task.failed(postgres, &format!("{error}: {}", cause(&error)), wait).await;
         tokio::select! {
-            () = tokio::time::sleep(backoff.next_wait()) => {}
+            () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => break,
         }
     }

@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// Returns when it is time to look again: something may have changed, or enough time has passed. Cancel safe.
     fn changed(&self) -> impl Future<Output = ()> + Send;
+
+    /// From one look to the next, about, where nothing happens.
+    fn every(&self) -> Duration;
 
     /// Asks the source to look for changes now, if it does not do so at each look.
     fn hurry(&self) {}

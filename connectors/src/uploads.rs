@@ -29,6 +29,9 @@ pub enum State {
 }
 
 impl State {
+    /// All of them, in the order of a file's life.
+    pub const ALL: [State; 5] = [State::Seen, State::Publishing, State::Live, State::Failed, State::Gone];
+
     /// The name in the table.
     pub fn name(self) -> &'static str {
         match self {
@@ -42,9 +45,7 @@ impl State {
 
     /// The state of that name.
     pub fn from_name(name: &str) -> Option<State> {
-        [State::Seen, State::Publishing, State::Live, State::Failed, State::Gone]
-            .into_iter()
-            .find(|state| state.name() == name)
+        State::ALL.into_iter().find(|state| state.name() == name)
     }
 }
 

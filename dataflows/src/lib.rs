@@ -15,11 +15,13 @@ pub mod calendar;
 pub mod engine;
 pub mod facts;
 pub mod ingest;
+mod meters;
 pub mod runtime;
 pub mod settings;
 pub mod sink;
 pub mod status;
 pub mod views;
 
+pub use meters::METRICS;
 pub use runtime::{DataflowError, run};
 pub use settings::{AsOf, DataflowSettings};

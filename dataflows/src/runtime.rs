@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::facts::dedup::dedup;
 use crate::ingest::feed::Inputs;
 use crate::ingest::reader::{self, Ends, ReadError};
+use crate::meters;
 use crate::settings::DataflowSettings;
 use crate::sink::changelog::{Changelog, ChangelogError};
 use crate::sink::collect::{ToWriter, Update, collect};
@@ -46,6 +47,7 @@ use job::Job;
 
 pub mod cluster;
 mod job;
+mod operators;
 mod ticker;
 
 /// The time of an update; see the module.
@@ -103,6 +105,7 @@ pub fn run(
     postgres: PostgresSettings,
     stop: CancellationToken,
 ) -> Result<(), DataflowError> {
+    meters::describe_all();
     let status = Arc::new(Status::default());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

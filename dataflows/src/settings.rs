@@ -18,6 +18,7 @@ use crate::runtime::cluster::Cluster;
 /// - `FANDOM_VIEW_TOPICS`: whether changes of the views are written to the topics `fandom.views.*`, `yes` or `no` (`yes`).
 /// - `FANDOM_MAX_ROWS_IN_FLIGHT`: rows read from Kafka whose effect is not yet in Postgres, at most (400000).
 /// - `FANDOM_MAX_BYTES_IN_FLIGHT`: the same in bytes (256 MiB).
+/// - `FANDOM_OPERATOR_METRICS`: whether metrics tell what each operator does, `yes` or `no` (`yes`); of use with `FANDOM_METRICS_PORT`.
 #[derive(Clone, Debug)]
 pub struct DataflowSettings {
     /// Worker threads of each process.
@@ -42,6 +43,8 @@ pub struct DataflowSettings {
     pub max_rows_in_flight: usize,
     /// The same in bytes of the log.
     pub max_bytes_in_flight: usize,
+    /// Whether metrics tell what each operator does.
+    pub operator_metrics: bool,
 }
 
 /// Up to when "days since" are counted.
@@ -77,11 +80,15 @@ impl DataflowSettings {
         let whale_cents = env.parsed("FANDOM_WHALE_CENTS", 100_000, "a number of cents");
         let regular_cents = env.parsed("FANDOM_REGULAR_CENTS", 10_000, "a number of cents");
         let epoch = Duration::from_millis(env.parsed("FANDOM_EPOCH_MS", 2, "a number of milliseconds"));
-        let view_topics = env.checked("FANDOM_VIEW_TOPICS", true, "yes or no", |text| match text {
+        let yes_or_no = |text: &str| match text {
             "yes" => Some(true),
             "no" => Some(false),
             _ => None,
-        });
+        };
+        let view_topics = env.checked("FANDOM_VIEW_TOPICS", true, "yes or no", yes_or_no);
+        // Without metrics nobody would see it.
+        let operator_metrics = env.checked("FANDOM_OPERATOR_METRICS", true, "yes or no", yes_or_no)
+            && env.text("FANDOM_METRICS_PORT").is_some_and(|port| port.trim() != "0");
         let max_rows_in_flight = env.checked("FANDOM_MAX_ROWS_IN_FLIGHT", 400_000, "a number of rows", positive);
         let max_bytes_in_flight = env.checked("FANDOM_MAX_BYTES_IN_FLIGHT", 256 << 20, "a number of bytes", positive);
         DataflowSettings {
@@ -96,6 +103,7 @@ impl DataflowSettings {
             view_topics,
             max_rows_in_flight,
             max_bytes_in_flight,
+            operator_metrics,
         }
     }
 }

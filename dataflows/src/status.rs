@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::meters;
+
 /// Shared by workers and writer.
 #[derive(Debug, Default)]
 pub struct Status {
@@ -39,9 +41,9 @@ impl Snapshot {
     /// Tells the metrics.
     pub fn measure(&self) {
         let done = if self.records_due == 0 { 1.0 } else { self.records_done as f64 / self.records_due as f64 };
-        metrics::gauge!("fandom_dataflow_hydration_ratio").set(done);
+        meters::hydration(done, self.state == "live");
         for (partition, lag) in &self.lag {
-            metrics::gauge!("fandom_dataflow_lag_records", "partition" => partition.to_string()).set(*lag as f64);
+            meters::lag(*partition, *lag);
         }
     }
 }

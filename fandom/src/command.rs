@@ -9,6 +9,7 @@ use fandom_services::env::{Env, Problems};
 
 use crate::administration::{self, AuditCommand, KeyCommand, UserCommand};
 use crate::drive_sim::{self, DriveSimArgs};
+use crate::health::{self, HealthArgs};
 use crate::mapping::{self, MappingArgs};
 use crate::sample::{self, SampleArgs};
 use crate::{parts, settings, up};
@@ -33,6 +34,8 @@ enum Command {
     Api,
     /// Keep the texts of live messages in Postgres, encrypted
     Archive(ArchiveArgs),
+    /// Tell by the exit code whether a part answers on this machine (with the settings that it has)
+    Health(HealthArgs),
     /// Bring the database to the newest schema
     Migrate,
     /// Make the topics that are missing
@@ -127,6 +130,7 @@ pub fn run() -> ExitCode {
         Command::Archive(ArchiveArgs { action: None }) => parts::archive(Env::of_process()),
         Command::Archive(ArchiveArgs { action: Some(ArchiveAction::Rotate) }) => parts::rotate(Env::of_process()),
         Command::ReadWorkbook { path } => return fandom_connectors::isolation::run_child(&path),
+        Command::Health(args) => health::run(&args, Env::of_process()),
         Command::Migrate => parts::migrate(Env::of_process()),
         Command::Topics => parts::topics(Env::of_process()),
         Command::User(command) => administration::user(command, Env::of_process()),

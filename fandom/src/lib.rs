@@ -4,6 +4,8 @@
 //! - [`settings`]: every setting of every part, read and checked together.
 //! - [`parts`]: each part alone in this process.
 //! - [`up`]: all of them together, on local servers where none are named.
+//! - [`health`]: whether a part answers.
+//! - [`metrics_page`]: the page of all metrics.
 //! - [`local`]: servers for a machine that has none.
 //! - [`mapping`]: how sheets of other makes are read.
 //! - [`sample`]: sample workbooks.
@@ -12,8 +14,10 @@
 pub mod administration;
 pub mod command;
 pub mod drive_sim;
+pub mod health;
 pub mod local;
 pub mod mapping;
+pub mod metrics_page;
 pub mod parts;
 pub mod sample;
 pub mod settings;

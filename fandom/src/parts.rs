@@ -12,8 +12,9 @@ use fandom_services::env::Env;
 use fandom_services::kafka::{KafkaSettings, ensure_topics};
 use fandom_services::logs::LogSettings;
 use fandom_services::metrics::MetricsSettings;
+use fandom_services::metrics::process::Disk;
 use fandom_services::postgres::PostgresSettings;
-use fandom_services::{failpoints, kafka};
+use fandom_services::{failpoints, kafka, tasks};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -30,9 +31,14 @@ pub fn connect(mut env: Env) -> anyhow::Result<()> {
         KafkaSettings::from_env(&mut env),
         PostgresSettings::from_env(&mut env),
     );
-    let (mut connectors, kafka, postgres) = begin(env, settings)?;
+    let disks = disks(&env);
+    let (mut connectors, kafka, postgres) = begin_part("connect", env, settings, disks)?;
     connectors.isolation = Isolation::of_this_program();
-    until_stopped(|stop| fandom_connectors::run(connectors, kafka, postgres, stop))
+    until_stopped(async |stop| {
+        let outcome =
+            fandom_connectors::run(connectors, kafka, postgres.clone(), stop).await.map_err(anyhow::Error::from);
+        note_end(fandom_connectors::run::TASKS, &postgres, outcome).await
+    })
 }
 
 /// Runs the dataflow until SIGTERM or Ctrl-C.
@@ -42,7 +48,8 @@ pub fn connect(mut env: Env) -> anyhow::Result<()> {
 pub fn dataflow(mut env: Env) -> anyhow::Result<()> {
     let settings =
         (DataflowSettings::from_env(&mut env), KafkaSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
-    let (dataflow, kafka, postgres) = begin(env, settings)?;
+    let (dataflow, kafka, postgres) = begin_part("dataflow", env, settings, Vec::new())?;
+    let (writes, database) = (dataflow.cluster.writes(), postgres.clone());
     until_stopped(async |stop| {
         // The engine's threads join when they are dropped, so a thread of their own holds them.
         let (ended, end) = tokio::sync::oneshot::channel::<()>();
@@ -51,10 +58,11 @@ pub fn dataflow(mut env: Env) -> anyhow::Result<()> {
             fandom_dataflows::run(dataflow, kafka, postgres, stop)
         })?;
         let _ = end.await;
-        match thread.join() {
+        let outcome = match thread.join() {
             Ok(outcome) => outcome.map_err(anyhow::Error::from),
             Err(panic) => Err(anyhow!("the dataflow panicked: {}", panic_text(&*panic))),
-        }
+        };
+        if writes { note_end(fandom_dataflows::sink::writer::TASKS, &database, outcome).await } else { outcome }
     })
 }
 
@@ -64,7 +72,8 @@ pub fn dataflow(mut env: Env) -> anyhow::Result<()> {
 /// When settings cannot be used, or the API fails.
 pub fn api(mut env: Env) -> anyhow::Result<()> {
     let settings = (ApiSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
-    let (api, postgres) = begin(env, settings)?;
+    let disks = disks(&env);
+    let (api, postgres) = begin_part("api", env, settings, disks)?;
     until_stopped(|stop| fandom_api::run(api, postgres, stop))
 }
 
@@ -75,8 +84,11 @@ pub fn api(mut env: Env) -> anyhow::Result<()> {
 pub fn archive(mut env: Env) -> anyhow::Result<()> {
     let settings =
         (ArchiveSettings::from_env(&mut env), KafkaSettings::from_env(&mut env), PostgresSettings::from_env(&mut env));
-    let (archive, kafka, postgres) = begin(env, settings)?;
-    until_stopped(|stop| fandom_archive::run(archive, kafka, postgres, stop))
+    let (archive, kafka, postgres) = begin_part("archive", env, settings, Vec::new())?;
+    until_stopped(async |stop| {
+        let outcome = fandom_archive::run(archive, kafka, postgres.clone(), stop).await.map_err(anyhow::Error::from);
+        note_end(fandom_archive::run::TASKS, &postgres, outcome).await
+    })
 }
 
 /// Seals every text of the message archive with the newest key.
@@ -139,21 +151,44 @@ pub fn unreachable_broker(settings: &kafka::KafkaSettings) -> String {
     format!("could not make the topics on the broker {}", settings.bootstrap_servers)
 }
 
+/// Notes in the database that a part's tasks have ended, and why.
+async fn note_end(kind: &'static str, postgres: &PostgresSettings, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
+    let reason = outcome.as_ref().err().map(|error| format!("{error:#}"));
+    tasks::ended(kind, postgres, reason.as_deref()).await;
+    outcome
+}
+
+/// The directories that files come from, go to, or lie in for a while.
+fn disks(env: &Env) -> Vec<Disk> {
+    let named = [("inbox", "FANDOM_INBOX"), ("uploads", "FANDOM_UPLOADS_DIR")];
+    let named = named.into_iter().filter_map(|(name, variable)| Some(Disk { name, dir: env.text(variable)?.into() }));
+    named.chain([Disk { name: "temporary", dir: std::env::temp_dir() }]).collect()
+}
+
 /// Reports all bad settings, or begins to log.
 ///
 /// # Errors
 /// When settings cannot be used.
 pub fn begin<T>(mut env: Env, settings: T) -> anyhow::Result<T> {
     let logs = LogSettings::from_env(&mut env);
-    let metrics = MetricsSettings::from_env(&mut env);
     failpoints::arm(&mut env);
     let unknown = unknown(&env);
     let settings = finish(env, settings)?;
     logs.start();
-    metrics.start().context("FANDOM_METRICS_PORT: metrics cannot be served")?;
     for variable in unknown {
         tracing::warn!(variable, "this variable looks like a setting and is none; see `fandom --help`");
     }
+    Ok(settings)
+}
+
+/// The same of a part that goes on: it begins to measure too, and watches these disks.
+///
+/// # Errors
+/// When settings cannot be used, or the port of metrics is taken.
+fn begin_part<T>(part: &'static str, mut env: Env, settings: T, disks: Vec<Disk>) -> anyhow::Result<T> {
+    let metrics = MetricsSettings::from_env(&mut env);
+    let settings = begin(env, settings)?;
+    metrics.start(part, disks).context("FANDOM_METRICS_PORT: metrics cannot be served")?;
     Ok(settings)
 }
 

@@ -48,7 +48,12 @@ pub const SETTINGS: &[Setting] = &[
         "none, with up that of the data directory",
         "folder of what is uploaded through the API, the same one for API and connectors",
     ),
-    setting("FANDOM_PORT", "8080", "port of API and page, on loopback; 0 takes a free one (--port)"),
+    setting("FANDOM_PORT", "8080", "port of API and page; 0 takes a free one (--port)"),
+    setting(
+        "FANDOM_LISTEN",
+        "127.0.0.1",
+        "address of this machine on which API and metrics listen; 0.0.0.0 in a container, behind a proxy that ends TLS",
+    ),
     setting("FANDOM_WORKERS", "2, or 1 on one core", "worker threads of the dataflow (--workers)"),
     setting("FANDOM_PROCESSES", "1", "processes of the dataflow, which are one dataflow together (--processes)"),
     setting("FANDOM_PROCESS", "0", "which of them this is; the first writes the views (--process)"),
@@ -146,8 +151,14 @@ pub const SETTINGS: &[Setting] = &[
         "268435456",
         "most bytes read from Kafka whose effect is not yet in Postgres (256 MiB)",
     ),
+    setting(
+        "FANDOM_OPERATOR_METRICS",
+        "yes",
+        "whether metrics tell what each operator of the dataflow does (with FANDOM_METRICS_PORT)",
+    ),
     setting("FANDOM_API_POOL", "8", "connections of the API to Postgres"),
     setting("FANDOM_API_TIMEOUT_SECONDS", "10", "longest time of a request"),
+    setting("FANDOM_API_SLOW_MS", "500", "milliseconds after which a statement is told in the log, without values"),
     setting("FANDOM_API_HEARTBEAT_SECONDS", "15", "seconds after which an idle live stream says that it lives"),
     setting("FANDOM_API_LIVE_STREAMS", "256", "most live streams at once"),
     setting("FANDOM_API_HOSTS", "none", "further host names by which the API may be asked, separated by commas"),
@@ -203,14 +214,16 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "FANDOM_METRICS_PORT",
         "0",
-        "port on loopback of /metrics for Prometheus, 0 for none; with up that of the API, the next three of connectors, dataflow and archive",
+        "port of /metrics for Prometheus, 0 for none; with up that of the API, the next three of connectors, dataflow and archive",
     ),
     setting("FANDOM_FAILPOINTS", "none", "for tests: where a part ends as if killed, as name=N,name=N"),
 ];
 
 /// The settings as help shows them: the variable and its default, below it what it sets.
 pub fn help() -> String {
-    let mut text = String::from("Settings (environment variables; options override them):\n");
+    let mut text = String::from(
+        "Settings (environment variables; options override them; <NAME>_FILE may name a file that holds the value):\n",
+    );
     for Setting { variable, default, meaning } in SETTINGS {
         let _ = write!(text, "\n  {variable}  [{default}]\n      {meaning}");
     }

@@ -1,4 +1,8 @@
 //! Kafka: client configuration and the topics of the suite.
+//!
+//! - [`statistics`]: what clients tell of themselves, as metrics.
+
+pub mod statistics;
 
 use std::time::Duration;
 

@@ -7,6 +7,8 @@
 //! - [`retry`]: waiting longer after each failure.
 //! - [`logs`]: structured logs.
 //! - [`metrics`]: metrics, as Prometheus reads them.
+//! - [`tasks`]: what the parts do again and again, as `app.tasks` tells it.
+//! - [`trace`]: which trace a request or a file belongs to.
 //! - [`sealing`]: texts encrypted at rest.
 
 pub mod env;
@@ -17,3 +19,5 @@ pub mod metrics;
 pub mod postgres;
 pub mod retry;
 pub mod sealing;
+pub mod tasks;
+pub mod trace;

@@ -2,9 +2,13 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::env::Env;
+use crate::metrics::process;
 
 /// What libraries say about themselves is of no use to whoever runs the suite, unless asked for by name.
 const QUIET: &str = "notify=warn";
@@ -35,16 +39,28 @@ impl LogSettings {
 
     /// Begins to log. A second call has no effect.
     pub fn start(&self) {
-        let builder = tracing_subscriber::fmt()
-            .with_env_filter(self.filter())
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(true);
-        let _ = if self.json { builder.json().flatten_event(true).try_init() } else { builder.try_init() };
+        let all = tracing_subscriber::registry().with(self.filter()).with(Counted);
+        let lines =
+            fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(true);
+        let _ =
+            if self.json { all.with(lines.json().flatten_event(true)).try_init() } else { all.with(lines).try_init() };
     }
 
     fn filter(&self) -> EnvFilter {
         EnvFilter::new(format!("{QUIET},{}", self.filter))
+    }
+}
+
+/// Counts lines that tell of trouble.
+struct Counted;
+
+impl<S: Subscriber> Layer<S> for Counted {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        match *event.metadata().level() {
+            Level::ERROR => process::log_line("error"),
+            Level::WARN => process::log_line("warn"),
+            _ => {}
+        }
     }
 }
 

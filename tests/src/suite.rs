@@ -231,7 +231,7 @@ pub fn repository() -> &'static Path {
 
 /// The program under test, which `cargo test --workspace` builds beside the tests: these stand in `target/<profile>/deps`, a
 /// program that uses the suite in `target/<profile>`.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("a program knows its own path");
     let mut places = own.ancestors().skip(1).take(2).map(|folder| folder.join("fandom"));
     places

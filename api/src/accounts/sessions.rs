@@ -11,6 +11,7 @@ use super::passwords::{self, Verdict};
 use super::{Accounts, throttle, tokens};
 use crate::audit::{self, Entry};
 use crate::database::refused;
+use crate::meters;
 use crate::problem::{Kind, Problem};
 use crate::protection::client::Asker;
 
@@ -58,7 +59,7 @@ impl Accounts {
         let mut connection = self.store.connection().await?;
         let email = asked.email.trim().to_owned();
         let who = throttle::who(&email, &asker.address.to_string());
-        throttle::attempt(&connection, &who).await?;
+        throttle::attempt(&connection, &who).await.inspect_err(|_| meters::sign_in("slowed"))?;
         let find = "select id, email, password from app.users where lower(email) = lower($1) and disabled_at is null";
         let found = connection.query_opt(find, &[&email]).await.map_err(|error| refused(&error))?;
         let stored = found.as_ref().and_then(|row| row.get::<_, Option<String>>("password"));
@@ -71,9 +72,11 @@ impl Accounts {
                 detail: json!({ "account": short(&tokens::digest(&email.to_lowercase())) }),
             };
             audit::record(&mut connection, asker, entry).await?;
+            meters::sign_in("refused");
             return Err(Problem::new(Kind::Unauthenticated, "the e-mail address or the password is not right"));
         };
         throttle::succeeded(&connection, &who).await?;
+        meters::sign_in("succeeded");
         let (id, email): (String, String) = (user.get("id"), user.get("email"));
         if verdict == Verdict::RightButOld {
             let hash = passwords::hash(asked.password).await?;

@@ -79,7 +79,7 @@ pub async fn stream(
         Some(_) => Some(reload(now.epoch)),
     };
 
-    metrics::gauge!("fandom_api_live_streams").increment(1.0);
+    crate::meters::stream(1.0);
     let reader = Reader { changes, latest, wanted, told: now.epoch, _place: Place { _seat: seat } };
     let hello = Event::default().retry(RETRY).comment("live");
     let events = stream::iter([Some(hello), first].into_iter().flatten())
@@ -101,7 +101,7 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        metrics::gauge!("fandom_api_live_streams").decrement(1.0);
+        crate::meters::stream(-1.0);
     }
 }
 

@@ -13,6 +13,7 @@ mod lists;
 mod live;
 mod mail;
 mod openapi;
+mod ops;
 mod outage;
 mod overview;
 mod page;

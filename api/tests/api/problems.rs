@@ -132,6 +132,8 @@ async fn other_host_names_are_refused() {
     let service = Service::start().await;
     let answer = service.get_with("/api/v1/fans", &[("host", "rebound.example")]).await;
     assert_problem(&answer, 421, "wrong-host");
+    let lives = service.get_with("/api/v1/health", &[("host", "10.40.17.3:8080")]).await;
+    assert_eq!(lives.status, 200, "balancers ask by address whether the process lives");
     let port = service.address.port();
     assert_eq!(service.get_with("/api/v1/health", &[("host", &format!("localhost:{port}"))]).await.status, 200);
 }

@@ -7,11 +7,13 @@ use std::time::Duration;
 use fandom_schemas::rows::SCHEMA_VERSION;
 use fandom_schemas::topics::{REJECTS, ROWS, TEXTS, header};
 use fandom_services::kafka::KafkaSettings;
+use fandom_services::kafka::statistics::{self, Meter};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
+use rdkafka::statistics::Statistics;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -108,11 +110,16 @@ impl LogError {
 }
 
 impl Log {
-    /// A producer for these topics. Blocks for as long as the broker takes to answer; `stop` ends that within [`PATIENCE`].
+    /// A producer for these topics, for the source of that name. Blocks for as long as the broker takes to answer; `stop` ends that within [`PATIENCE`].
     ///
     /// # Errors
     /// When the broker does not answer, or the topics are not there.
-    pub fn open(settings: &KafkaSettings, broker: &Arc<Broker>, stop: &CancellationToken) -> Result<Log, LogError> {
+    pub fn open(
+        settings: &KafkaSettings,
+        source: &str,
+        broker: &Arc<Broker>,
+        stop: &CancellationToken,
+    ) -> Result<Log, LogError> {
         let mut config = settings.client();
         for (property, value) in DEFAULTS {
             if config.get(property).is_none() {
@@ -123,7 +130,9 @@ impl Log {
             config.set(property, value);
         }
         config.set_log_level(RDKafkaLogLevel::Warning);
-        let producer: ThreadedProducer<Reports> = config.create_with_context(Reports { broker: Arc::clone(broker) })?;
+        statistics::tell(&mut config);
+        let reports = Reports { broker: Arc::clone(broker), meter: Meter::new("connector", source) };
+        let producer: ThreadedProducer<Reports> = config.create_with_context(reports)?;
         // Metadata of all topics: asking for one by name would make it on brokers that create topics by themselves.
         let metadata = producer.client().fetch_metadata(None, PATIENCE)?;
         broker.answers();
@@ -300,12 +309,17 @@ impl Broker {
 /// Receives the reports of delivery, and what the client says of the broker.
 pub struct Reports {
     broker: Arc<Broker>,
+    meter: Meter,
 }
 
 impl ClientContext for Reports {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         // Lost connections are reported once, by `error`.
         tracing::debug!(facility, message, "librdkafka");
+    }
+
+    fn stats(&self, told: Statistics) {
+        self.meter.measure(&told);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

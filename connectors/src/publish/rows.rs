@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use super::PublishError;
 use super::log::{Flight, LARGEST_VALUE, Log};
 use crate::isolation::RecordSink;
+use crate::meters;
 use crate::uploads::Uploads;
 use crate::workbook::{RejectedRow, Stop};
 
@@ -125,6 +126,7 @@ impl VersionRows {
             reason,
             cells,
         };
+        meters::rejected(&reject.reason);
         write_ordinal(&mut self.key, self.prefix, self.rejects);
         send_reject(&self.log, &self.flight, &self.key, reject)?;
         self.rejects += 1;

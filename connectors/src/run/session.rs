@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use fandom_services::kafka::KafkaSettings;
 use fandom_services::postgres::PostgresSettings;
 use fandom_services::retry::Backoff;
+use fandom_services::tasks::{self, Went};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
@@ -57,6 +58,10 @@ pub(super) struct Session<S> {
     root: Option<String>,
     /// When Postgres was last asked for news; never, or woken since.
     asked: Option<Instant>,
+    /// When the states of all files were last counted.
+    counted: Option<Instant>,
+    /// What `app.tasks` tells of the looks at the source.
+    noted: Arc<tasks::Task>,
     wake: watch::Receiver<u64>,
     mappings: Mappings,
     /// What was asked and can be answered after the next look.
@@ -86,7 +91,7 @@ impl<S: Source> Session<S> {
         (kafka, broker): (&KafkaSettings, &Arc<Broker>),
         postgres: &PostgresSettings,
         (reading, isolation): (&Arc<Reading>, &Isolation),
-        source: &Arc<S>,
+        (source, noted): (&Arc<S>, &Arc<tasks::Task>),
         wake: watch::Receiver<u64>,
         stop: &CancellationToken,
     ) -> Result<Option<Session<S>>, SessionError> {
@@ -96,7 +101,8 @@ impl<S: Source> Session<S> {
             lock(&client, source.name()).await?;
             let uploads = Uploads::new(Arc::new(client), source.name());
             let (kafka, broker, stop) = (kafka.clone(), Arc::clone(broker), stop.clone());
-            let log = tokio::task::spawn_blocking(move || Log::open(&kafka, &broker, &stop)).await;
+            let name = source.name().to_owned();
+            let log = tokio::task::spawn_blocking(move || Log::open(&kafka, &name, &broker, &stop)).await;
             let log = log.unwrap_or(Err(LogError::Stopped))?;
             let known = load(&uploads, &log).await?;
             Ok::<_, SessionError>((uploads, log, known))
@@ -127,6 +133,8 @@ impl<S: Source> Session<S> {
             said: None,
             root: None,
             asked: None,
+            counted: None,
+            noted: Arc::clone(noted),
             wake,
             mappings: Mappings::default(),
             requests: Vec::new(),
@@ -191,7 +199,7 @@ impl<S: Source> Session<S> {
         let mut listing = match looked {
             Ok(listing) => listing,
             Err(error) => {
-                meters::looked(self.source.name(), "failed");
+                meters::looked(self.source.name(), false);
                 self.tasks.clear();
                 let trouble = error.trouble();
                 let reason = format!("{}: {}; what to do: {}", trouble.what, trouble.reason, trouble.remedy);
@@ -201,7 +209,7 @@ impl<S: Source> Session<S> {
                 return self.report(false, vec![trouble]).await;
             }
         };
-        meters::looked(self.source.name(), if listing.troubles.is_empty() { "ok" } else { "failed" });
+        meters::looked(self.source.name(), listing.troubles.is_empty());
         self.report(true, std::mem::take(&mut listing.troubles)).await?;
         self.report_passed_over(&mut listing);
         let most = self.publisher.reading.options.limits.max_file_bytes;
@@ -226,6 +234,10 @@ impl<S: Source> Session<S> {
         self.tasks.retain(|task| !matches!(task, Task::Read(seen) if is_delayed(seen)));
         self.look_when_done = plan.waits;
         self.known.extend(noted.into_iter().map(|upload| (upload.file.clone(), upload)));
+        if self.counted.is_none_or(|counted| counted.elapsed() > HEARTBEAT) {
+            meters::files(self.source.name(), self.known.values().map(|upload| upload.state));
+            self.counted = Some(Instant::now());
+        }
         Ok(())
     }
 
@@ -299,6 +311,10 @@ impl<S: Source> Session<S> {
 
     /// Says in the log and in `app.sources`, once, whether the source can be looked at.
     async fn report(&mut self, listed: bool, troubles: Vec<Trouble>) -> Result<(), SessionError> {
+        let reason = troubles.first().map(|trouble| format!("{}: {}", trouble.what, trouble.reason));
+        let next = Some(self.source.every());
+        let went = reason.as_deref().map_or(Went::Well(next), |reason| Went::Wrong(reason, next));
+        self.publisher.uploads.task(&self.noted, went).await?;
         let now = (listed, troubles);
         if self.said.as_ref() == Some(&now) {
             return Ok(());

@@ -65,6 +65,8 @@ pub struct DriveSource {
     nudge: Arc<Notify>,
     /// Follows Drive from the first look on.
     follower: Mutex<Option<Follower>>,
+    /// Between two questions for changes, at the least.
+    every: Duration,
 }
 
 impl DriveSource {
@@ -107,6 +109,7 @@ impl DriveSource {
             seen: Mutex::new(0),
             nudge,
             follower: Mutex::new(Some(follower)),
+            every: settings.folders.iter().map(|folder| folder.interval).min().unwrap_or_default(),
         })
     }
 
@@ -136,6 +139,10 @@ fn with_reading(folder: &DriveFolder, options: &ReadOptions) -> Folder {
 }
 
 impl Source for DriveSource {
+    fn every(&self) -> Duration {
+        self.every
+    }
+
     fn name(&self) -> &str {
         &self.name
     }

@@ -109,6 +109,10 @@ impl FolderSource {
 }
 
 impl Source for FolderSource {
+    fn every(&self) -> Duration {
+        self.poll
+    }
+
     fn name(&self) -> &str {
         &self.name
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fandom_services::postgres;
+use fandom_services::tasks::{Task, Went};
 use tokio_postgres::types::{Json, ToSql};
 use tokio_postgres::{Client, Row};
 
@@ -95,6 +96,11 @@ impl Uploads {
     pub async fn get(&self, file: &str) -> Result<Option<Upload>, StoreError> {
         let sql = format!("select {COLUMNS} from app.uploads where file = $1");
         Ok(timely(self.client.query_opt(&sql, &[&file])).await?.as_ref().map(upload))
+    }
+
+    /// Notes how the looks at the source go.
+    pub async fn task(&self, task: &Task, went: Went<'_>) -> Result<(), StoreError> {
+        timely(task.note(&self.client, went)).await
     }
 
     /// Notes whether the source can be looked at: every part of it but for these, or (`listed` is false) nothing of it.

@@ -78,7 +78,7 @@ where
     let mut input = builder.new_input(updates.inner, route);
     let (results, stream) = builder.new_output();
     let mut results = OutputBuilder::from(results);
-    let keys = metrics::gauge!("fandom_dataflow_keys", "operator" => name.to_owned());
+    let keys = crate::meters::keys(name, stream.scope().index());
     let activator = stream.scope().activator_for(builder.operator_info().address);
     builder.build(move |capabilities| {
         let mut hydration = capabilities.into_iter().next().map(|mut capability| {

@@ -42,13 +42,14 @@ pub struct Deduplicated<'scope, F: Fact> {
 
 /// Keeps the winner of every key.
 pub fn dedup<'scope, F: Fact>(changes: StreamVec<'scope, Epoch, Change<F>>, name: &str) -> Deduplicated<'scope, F> {
+    let worker = changes.scope().index();
     let mut builder = OperatorBuilder::new(format!("Dedup: {name}"), changes.scope());
     let mut input = builder.new_input(changes, Exchange::new(|change: &Change<F>| change.key.route()));
     let (facts, fact_stream) = builder.new_output();
     let (duplicates, duplicate_stream) = builder.new_output();
     let mut facts = OutputBuilder::from(facts);
     let mut duplicates = OutputBuilder::from(duplicates);
-    let keys = metrics::gauge!("fandom_dataflow_keys", "operator" => name.to_owned());
+    let keys = crate::meters::keys(name, worker);
     builder.build(move |_| {
         let mut stash: BTreeMap<Epoch, Stashed<F>> = BTreeMap::new();
         let mut state: State<F> = State::default();

@@ -169,13 +169,15 @@ impl Feed {
         };
         let is_manifest = matches!(event, Event::Manifest(_));
         let (rows, outcome) = self.apply(event, inputs);
-        if is_manifest {
-            metrics::gauge!("fandom_dataflow_pending_rows").set(self.release.pending_rows() as f64);
-            if outcome == Outcome::Incomplete {
-                tracing::warn!(partition, offset, "a manifest waits for rows that are not all there");
-            }
+        if is_manifest && outcome == Outcome::Incomplete {
+            tracing::warn!(partition, offset, "a manifest waits for rows that are not all there");
         }
         rows
+    }
+
+    /// Rows of versions whose manifest has not come.
+    pub fn pending_rows(&self) -> u64 {
+        self.release.pending_rows()
     }
 
     /// Takes in an event; returns how many rows it makes count or count no more, and what became of it.
@@ -191,7 +193,7 @@ impl Feed {
 
 /// Tells of a record that no connector of the suite wrote. A version that it belongs to never counts: the one before it stays.
 fn refuse(why: &dyn Display, partition: i32, offset: i64) {
-    metrics::counter!("fandom_dataflow_refused_records_total").increment(1);
+    crate::meters::refused();
     tracing::error!(partition, offset, error = %why, "a record that is not of its schema was passed over");
 }
 

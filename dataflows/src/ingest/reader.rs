@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use fandom_schemas::topics::{ROWS, header};
 use fandom_services::kafka::KafkaSettings;
+use fandom_services::kafka::statistics::{self, Meter};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 /// How long to wait for a broker's answer.
@@ -55,7 +57,7 @@ pub type Ends = BTreeMap<u32, i64>;
 /// # Errors
 /// When it cannot be reached, or the topic is missing.
 pub fn ends(kafka: &KafkaSettings) -> Result<Ends, ReadError> {
-    let consumer = consumer(kafka)?;
+    let consumer = consumer(kafka, Quiet::default())?;
     let metadata = consumer.fetch_metadata(Some(ROWS), PATIENCE)?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == ROWS).ok_or(ReadError::NoTopic)?;
     if topic.partitions().is_empty() {
@@ -96,8 +98,11 @@ const DEFAULTS: [(&str, &str); 7] = [
     ("check.crcs", "true"),
 ];
 
-fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer<Quiet>, KafkaError> {
+fn consumer(kafka: &KafkaSettings, context: Quiet) -> Result<BaseConsumer<Quiet>, KafkaError> {
     let mut config = kafka.client();
+    if context.meter.is_some() {
+        statistics::tell(&mut config);
+    }
     for (property, value) in DEFAULTS {
         if config.get(property).is_none() {
             config.set(property, value);
@@ -109,15 +114,24 @@ fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer<Quiet>, KafkaError> {
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "error")
-        .create_with_context(Quiet)
+        .create_with_context(context)
 }
 
 /// The client tells every attempt to connect, and every end of a partition as an error; what matters is told here once.
-pub(crate) struct Quiet;
+#[derive(Default)]
+pub(crate) struct Quiet {
+    meter: Option<Meter>,
+}
 
 impl ClientContext for Quiet {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(facility, message, "librdkafka");
+    }
+
+    fn stats(&self, told: Statistics) {
+        if let Some(meter) = &self.meter {
+            meter.measure(&told);
+        }
     }
 
     fn error(&self, _: KafkaError, _: &str) {}
@@ -198,7 +212,7 @@ impl Reader {
     /// # Errors
     /// When the client cannot be made.
     pub fn new(kafka: &KafkaSettings, ends: &Ends, worker: usize, workers: usize) -> Result<Reader, KafkaError> {
-        let consumer = consumer(kafka)?;
+        let consumer = consumer(kafka, Quiet { meter: Some(Meter::new("dataflow", worker.to_string())) })?;
         let mut assignment = TopicPartitionList::new();
         let mut partitions = BTreeMap::new();
         for (&partition, &due) in ends.iter().filter(|(partition, _)| **partition as usize % workers == worker) {

@@ -14,10 +14,11 @@ use timely::dataflow::operators::probe::Handle as Probe;
 use timely::worker::Worker;
 
 use super::ticker::Ticker;
-use super::{DataflowError, Epoch, Shared, build};
+use super::{DataflowError, Epoch, Shared, build, operators};
 use crate::calendar::Calendar;
 use crate::ingest::feed::{Feed, Inputs};
 use crate::ingest::reader::{Polled, ReadError, Reader};
+use crate::meters::WorkerMeter;
 use crate::sink::collect::Update;
 
 /// A worker's part of the dataflow.
@@ -32,13 +33,12 @@ pub(super) struct Job {
     ticker: Ticker,
     /// What was fed since the epoch began.
     fed: Amount,
-    /// Closed epochs that are not committed, and what was fed in each.
-    epochs_in_flight: VecDeque<(Epoch, Amount)>,
+    /// Closed epochs that are not committed, what was fed in each, and when it was closed.
+    epochs_in_flight: VecDeque<(Epoch, Amount, Instant)>,
     in_flight: Amount,
     closed: Instant,
     hydrating: bool,
-    /// Rows and bytes in flight.
-    gauges: [metrics::Gauge; 2],
+    meter: WorkerMeter,
 }
 
 /// How much of the log.
@@ -67,6 +67,9 @@ impl Job {
             0 => shared.to_writer.lock().expect("no worker panics with the lock").take(),
             _ => None,
         };
+        if shared.settings.operator_metrics {
+            operators::measure(worker);
+        }
         let mut inputs = Inputs::new();
         let probe = build(worker, &mut inputs, &shared.settings, to_writer);
         inputs.advance_to(1);
@@ -84,10 +87,7 @@ impl Job {
             in_flight: Amount::default(),
             closed: Instant::now(),
             hydrating: true,
-            gauges: ["rows", "bytes"].map(|unit| {
-                let worker = worker.index().to_string();
-                metrics::gauge!(format!("fandom_dataflow_in_flight_{unit}"), "worker" => worker)
-            }),
+            meter: WorkerMeter::new(worker.index()),
         })
     }
 
@@ -193,7 +193,8 @@ impl Job {
         let next = if self.hydrating { epoch + 1 } else { now().max(self.shared.first_epoch).max(epoch + 1) };
         self.inputs.advance_to(next);
         if fed.rows > 0 {
-            self.epochs_in_flight.push_back((epoch, fed));
+            self.meter.fed(fed.rows, fed.bytes);
+            self.epochs_in_flight.push_back((epoch, fed, Instant::now()));
             self.in_flight.rows += fed.rows;
             self.in_flight.bytes += fed.bytes;
             self.tell_in_flight();
@@ -204,21 +205,23 @@ impl Job {
 
     /// Forgets the epochs that are committed.
     fn settle(&mut self) {
-        while let Some(&(epoch, amount)) = self.epochs_in_flight.front() {
+        while let Some(&(epoch, amount, closed)) = self.epochs_in_flight.front() {
             if self.probe.less_equal(&epoch) {
                 break;
             }
             self.epochs_in_flight.pop_front();
             self.ticker.committed(epoch);
+            self.meter.committed(closed);
             self.in_flight.rows -= amount.rows;
             self.in_flight.bytes -= amount.bytes;
             self.tell_in_flight();
         }
+        let oldest = self.epochs_in_flight.front().map(|(_, _, closed)| *closed);
+        self.meter.turn(oldest, || self.feed.pending_rows());
     }
 
     fn tell_in_flight(&self) {
-        self.gauges[0].set(self.in_flight.rows as f64);
-        self.gauges[1].set(self.in_flight.bytes as f64);
+        self.meter.in_flight(self.in_flight.rows, self.in_flight.bytes);
     }
 }
 

@@ -22,16 +22,20 @@ use std::time::Duration;
 use fandom_schemas::topics::{header, of_view};
 use fandom_services::failpoints;
 use fandom_services::kafka::KafkaSettings;
+use fandom_services::kafka::statistics::{self, Meter};
 use fandom_services::postgres::PostgresSettings;
 use fandom_services::retry::Backoff;
+use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::statistics::Statistics;
 use tokio_postgres::Client;
 
 use super::collect::Delta;
 use super::table::Table;
+use crate::meters;
 use crate::runtime::Epoch;
 
 /// Why the changelogs cannot be written.
@@ -82,6 +86,23 @@ impl ToChangelog {
             }
         }
     }
+}
+
+/// What the client tells of itself. What becomes of records, the end of their transaction tells.
+struct Reports {
+    meter: Meter,
+}
+
+impl ClientContext for Reports {
+    fn stats(&self, told: Statistics) {
+        self.meter.measure(&told);
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
 /// Writes the changelogs. See the module.
@@ -153,14 +174,14 @@ impl Changelog {
             for chunk in records.chunks(AT_ONCE) {
                 self.write(&producer, chunk)?;
             }
-            metrics::counter!("fandom_changelog_records_total").increment(records.len() as u64);
+            meters::told(records.len());
             failpoints::pass("changelog.after_write");
             runtime.block_on(self.tell_published(epoch));
         }
         Ok(())
     }
 
-    fn producer(&self) -> Result<ThreadedProducer<DefaultProducerContext>, ChangelogError> {
+    fn producer(&self) -> Result<ThreadedProducer<Reports>, ChangelogError> {
         let mut config = self.kafka.client();
         config
             .set("transactional.id", "fandom-views")
@@ -169,7 +190,9 @@ impl Changelog {
             .set("linger.ms", "1")
             .set("partitioner", "murmur2_random")
             .set_log_level(RDKafkaLogLevel::Critical);
-        let producer: ThreadedProducer<DefaultProducerContext> = config.create()?;
+        statistics::tell(&mut config);
+        let reports = Reports { meter: Meter::new("changelog", "") };
+        let producer: ThreadedProducer<Reports> = config.create_with_context(reports)?;
         self.patiently(|| producer.init_transactions(PATIENCE))?;
         Ok(producer)
     }
@@ -222,11 +245,7 @@ impl Changelog {
     }
 
     /// Writes records in one transaction, again until it succeeds.
-    fn write(
-        &self,
-        producer: &ThreadedProducer<DefaultProducerContext>,
-        records: &[Record],
-    ) -> Result<(), ChangelogError> {
+    fn write(&self, producer: &ThreadedProducer<Reports>, records: &[Record]) -> Result<(), ChangelogError> {
         let mut backoff = Backoff::default();
         loop {
             producer.begin_transaction()?;
@@ -242,11 +261,7 @@ impl Changelog {
         }
     }
 
-    fn send_and_commit(
-        &self,
-        producer: &ThreadedProducer<DefaultProducerContext>,
-        records: &[Record],
-    ) -> Result<(), ChangelogError> {
+    fn send_and_commit(&self, producer: &ThreadedProducer<Reports>, records: &[Record]) -> Result<(), ChangelogError> {
         for record in records {
             let epoch = record.epoch.to_string();
             let headers = OwnedHeaders::new()

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use fandom_services::failpoints;
 use fandom_services::postgres::{PostgresSettings, cause, is_transient};
 use fandom_services::retry::Backoff;
+use fandom_services::tasks::{Task, Went};
 use timely::scheduling::SyncActivator;
 use tokio_postgres::Client;
 use tokio_postgres::types::{Json, ToSql};
@@ -30,6 +31,7 @@ use super::progress::{self, Progress, Stored};
 use super::statements::relabel;
 use super::table::Table;
 use super::table_writer::{KeyChanges, TableWriter};
+use crate::meters::{self, SinkMeter};
 use crate::runtime::Epoch;
 use crate::status::Status;
 
@@ -77,6 +79,9 @@ pub enum SinkError {
     },
 }
 
+/// The kind of the dataflow's task in `app.tasks`.
+pub const TASKS: &str = "dataflow";
+
 /// How often the status is refreshed.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -90,6 +95,11 @@ pub struct Writer {
     changelog: Option<ToChangelog>,
     /// Whether the changelogs must be compared with the whole state.
     changelog_is_behind: bool,
+    meter: SinkMeter,
+    task: Task,
+    /// Why the database was lost, until that is told.
+    lost: Option<String>,
+    began: Instant,
 }
 
 /// The writer's ends of its channels.
@@ -115,8 +125,21 @@ impl Writer {
         let client = connect(&postgres).await?;
         progress::check_tables(&client, tables).await?;
         let progress = progress::claim(&client).await?;
+        let meter = SinkMeter::new(tables, progress.generation);
         let tables = tables.iter().map(|table| TableWriter::new(table)).collect();
-        Ok(Writer { postgres, client, progress, status, tables, changelog: None, changelog_is_behind: false })
+        Ok(Writer {
+            postgres,
+            client,
+            progress,
+            status,
+            tables,
+            changelog: None,
+            changelog_is_behind: false,
+            meter,
+            task: Task::new(TASKS, "dataflow"),
+            lost: None,
+            began: Instant::now(),
+        })
     }
 
     /// Hands what is committed to the changelogs of the views; `lacking` says that a topic is empty though its view is not.
@@ -158,11 +181,12 @@ impl Writer {
                 });
             }
             let took = began.elapsed();
-            metrics::histogram!("fandom_sink_commit_seconds").record(took.as_secs_f64());
+            self.meter.committed(rows, took);
             tracing::debug!(epoch, rows, duration_ms = took.as_millis() as u64, "committed");
             if whole {
                 tracing::info!(epoch, rows, duration_ms = began.elapsed().as_millis() as u64, "views are live");
                 self.status.set_live();
+                meters::hydrated(self.began.elapsed());
                 beat = Instant::now() - HEARTBEAT;
             }
             if channels.committed.send(epoch).is_err() {
@@ -189,7 +213,8 @@ impl Writer {
                 Ok(()) => return Ok(batch.rows),
                 Err(SinkError::Postgres(error)) if is_transient(&error) => {
                     tracing::warn!(epoch = batch.epoch, error = %cause(&error), "database was lost while committing; waiting for it");
-                    metrics::counter!("fandom_sink_retries_total").increment(1);
+                    self.meter.retries();
+                    self.lost.get_or_insert_with(|| cause(&error));
                     loop {
                         tokio::time::sleep(backoff.next_wait()).await;
                         match self.reconnect().await {
@@ -286,7 +311,9 @@ impl Writer {
         failpoints::pass("sink.after_commit");
         self.progress.views = views;
         self.progress.epoch = batch.epoch;
-        metrics::counter!("fandom_sink_rows_total").increment(batch.rows.len() as u64);
+        for (view, rows) in by_view(&batch.rows) {
+            self.meter.written(view, rows.len());
+        }
         Ok(())
     }
 
@@ -332,21 +359,40 @@ impl Writer {
                     where (select generation from views.progress) = $5";
         let status = self.status.snapshot();
         status.measure();
-        metrics::gauge!("fandom_sink_epoch_seconds").set(self.progress.epoch as f64 / 1000.0);
         let generation = self.progress.generation;
         let parameters: [&(dyn ToSql + Sync); 5] =
             [&status.state, &status.records_done, &status.records_due, &Json(&status.lag), &generation];
-        if let Err(error) = self.client.execute(beat, &parameters).await
-            && self.client.is_closed()
-        {
-            tracing::warn!(error = %cause(&error), "database was lost; waiting for it");
-            if let Ok(client) = connect(&self.postgres).await {
-                self.client = client;
-                for table in &mut self.tables {
-                    table.begin_anew();
-                }
-                tracing::info!("database is back");
+        let beaten = match self.client.execute(beat, &parameters).await {
+            Ok(_) => self.tell_task().await,
+            Err(error) => Err(error),
+        };
+        match beaten {
+            Ok(()) => self.meter.beats(self.progress.epoch),
+            Err(error) if self.client.is_closed() => {
+                tracing::warn!(error = %cause(&error), "database was lost; waiting for it");
+                self.lost.get_or_insert_with(|| cause(&error));
+                self.connect_again().await;
             }
+            Err(error) => tracing::debug!(error = %cause(&error), "the heartbeat was refused"),
+        }
+    }
+
+    /// Notes in `app.tasks` that the views are kept, or why they were not for a while.
+    async fn tell_task(&mut self) -> Result<(), tokio_postgres::Error> {
+        if let Some(lost) = &self.lost {
+            self.task.note(&self.client, Went::Wrong(&format!("the database was lost: {lost}"), None)).await?;
+            self.lost = None;
+        }
+        self.task.note(&self.client, Went::Well(None)).await
+    }
+
+    async fn connect_again(&mut self) {
+        if let Ok(client) = connect(&self.postgres).await {
+            self.client = client;
+            for table in &mut self.tables {
+                table.begin_anew();
+            }
+            tracing::info!("database is back");
         }
     }
 }

@@ -18,6 +18,7 @@ use super::error::{DriveError, classify};
 use super::http::{Http, retry_after};
 use super::item::{FIELDS, Item};
 use super::token::AccessToken;
+use crate::meters;
 
 /// How often a call is made before its fault is handed on.
 const ATTEMPTS: u32 = 6;
@@ -136,6 +137,7 @@ impl Api {
     /// Waits before the next attempt, unless the process stops.
     pub async fn wait(&self, backoff: &mut Backoff, error: &DriveError) -> Result<(), DriveError> {
         let wait = backoff.next_wait().max(error.retry_after().unwrap_or_default().min(LONGEST_WAIT));
+        meters::drive_waits(error.outcome(), wait);
         tracing::debug!(%error, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "call to Drive is made again");
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
@@ -194,8 +196,15 @@ impl Api {
         self.wait(backoff, &error).await
     }
 
-    /// One attempt, and another with a new access token where the one that was kept is not accepted.
+    /// One attempt, which is counted.
     async fn once(&self, path: &str, range: Option<&str>) -> Result<Response<Incoming>, DriveError> {
+        let outcome = self.attempt(path, range).await;
+        meters::drive_called(outcome.as_ref().map_or_else(DriveError::outcome, |_| "ok"));
+        outcome
+    }
+
+    /// One attempt, and another with a new access token where the one that was kept is not accepted.
+    async fn attempt(&self, path: &str, range: Option<&str>) -> Result<Response<Incoming>, DriveError> {
         let mut renewed = false;
         loop {
             let token = self.token.get(&self.http).await?;

@@ -60,6 +60,23 @@ pub enum DriveError {
 }
 
 impl DriveError {
+    /// The kind, as metrics tell it.
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            DriveError::Quota { .. } => "quota",
+            DriveError::Transport(_) => "transport",
+            DriveError::Server(_) => "server",
+            DriveError::Grant { .. }
+            | DriveError::Unauthorized(_)
+            | DriveError::Forbidden { .. }
+            | DriveError::NotFound
+            | DriveError::StaleToken => "refused",
+            DriveError::Unexpected(_) | DriveError::Io(_) | DriveError::Stopped => "other",
+        }
+    }
+}
+
+impl DriveError {
     /// Whether the same may succeed later although nobody does anything.
     pub fn is_transient(&self) -> bool {
         matches!(

@@ -80,7 +80,7 @@ fn consumer(kafka: &KafkaSettings) -> Result<BaseConsumer<Quiet>, KafkaError> {
         .set("isolation.level", "read_committed")
         .set("auto.offset.reset", "error")
         .set("fetch.wait.max.ms", "10")
-        .create_with_context(Quiet)
+        .create_with_context(Quiet::default())
 }
 
 fn partitions(consumer: &BaseConsumer<Quiet>, topic: &str) -> Result<Vec<i32>, ChangelogError> {

@@ -116,7 +116,7 @@ impl Cells {
             .map(|(archetype, mean)| (archetype, Features::rounded(mean)))
             .collect();
         centroids.sort_unstable();
-        metrics::histogram!("fandom_dataflow_kmeans_seconds").record(began.elapsed().as_secs_f64());
+        crate::meters::centroids(began.elapsed());
         tracing::debug!(
             cells = points.len(),
             duration_ms = began.elapsed().as_millis() as u64,

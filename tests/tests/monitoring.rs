@@ -1,0 +1,285 @@
+//! What operators look at, over a running suite: every expression of every panel and alert has an answer in Prometheus, every query of
+//! the Business dashboard has one in Postgres, and every metric that a part tells is on the page of metrics.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use fandom::local::process::find_program;
+use fandom_tests::agency::Agency;
+use fandom_tests::api::Api;
+use fandom_tests::prometheus::{Prometheus, dashboards, metrics_of};
+use fandom_tests::suite::{Part, Suite, free_addresses, repository};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// An expression as Grafana would send it, of a dashboard whose variables are at All.
+fn sent(expression: &str) -> String {
+    let variables = [("$__rate_interval", "30s"), ("$__range", "1m"), ("$source", ".*"), ("$route", ".*")];
+    variables.iter().fold(expression.to_owned(), |text, (variable, value)| text.replace(variable, value))
+}
+
+/// The same of a query of Postgres.
+fn sql_sent(sql: &str) -> String {
+    sql.replace("$__timeFrom()", "'2000-01-01'")
+        .replace("$__timeTo()", "'2099-12-31'")
+        .replace("${creator:sqlstring}", "select creator from views.creators")
+}
+
+/// The targets of all panels: where each stands, and what it asks.
+fn targets(of: &str, field: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (name, dashboard) in dashboards() {
+        for panel in dashboard["panels"].as_array().expect("panels") {
+            for target in panel["targets"].as_array().expect("targets") {
+                if target["datasource"]["uid"] == of {
+                    let asked = target[field].as_str().unwrap_or_else(|| panic!("{name}: {target} has no {field}"));
+                    found.push((format!("{name}, {}", panel["title"]), asked.to_owned()));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Metrics on the page of a part, with their kinds.
+async fn told(address: &str) -> BTreeMap<String, String> {
+    let page =
+        reqwest::get(format!("http://{address}/metrics")).await.expect("an answer").text().await.expect("a body");
+    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types.filter_map(|line| line.split_once(' ')).map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
+}
+
+fn promtool(arguments: &[&str]) {
+    let program = find_program("promtool").expect("promtool comes with prometheus: run scripts/setup --test");
+    let output = Command::new(program).args(arguments).current_dir(repository()).output().expect("it runs");
+    let text = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "promtool {arguments:?}:\n{}", String::from_utf8_lossy(&text));
+}
+
+#[test]
+fn configurations_and_alerts_pass_their_own_tests() {
+    for config in ["prometheus.yml", "local.yml"] {
+        promtool(&["check", "config", &format!("grafana/prometheus/{config}")]);
+    }
+    promtool(&["test", "rules", "grafana/prometheus/rules/fandom_test.yml"]);
+}
+
+#[test]
+fn dashboards_are_what_grafana_reads() {
+    let all = dashboards();
+    let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["api", "business", "dataflow", "ingestion", "overview"]);
+    for (name, dashboard) in &all {
+        assert_eq!(dashboard["uid"], format!("fandom-{name}"));
+        let mut ids = BTreeSet::new();
+        let mut taken: Vec<[i64; 4]> = Vec::new();
+        for panel in dashboard["panels"].as_array().expect("panels") {
+            assert!(ids.insert(panel["id"].as_i64().expect("an id")), "{name}: two panels with the id {}", panel["id"]);
+            let [x, y, w, h] = ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_i64().expect("a place"));
+            assert!(x >= 0 && x + w <= 24 && h > 0, "{name}: {} leaves the grid", panel["title"]);
+            let overlaps = |[a, b, c, d]: &[i64; 4]| x < a + c && *a < x + w && y < b + d && *b < y + h;
+            assert!(!taken.iter().any(overlaps), "{name}: {} covers another panel", panel["title"]);
+            taken.push([x, y, w, h]);
+            for page in panel["description"].as_str().unwrap_or_default().split_whitespace() {
+                let page = page.trim_end_matches(['.', ',']);
+                assert!(!page.starts_with("docs/") || repository().join(page).is_file(), "{name}: {page} is not there");
+            }
+        }
+        for link in dashboard["links"].as_array().expect("links") {
+            let to = link["url"].as_str().and_then(|url| url.strip_prefix("/d/fandom-")).expect("a dashboard");
+            assert!(names.contains(&to), "{name} links to {to}");
+        }
+    }
+}
+
+struct Running {
+    suite: Suite,
+    /// Where each job of Prometheus tells its metrics.
+    metrics: Vec<(&'static str, String)>,
+    api: Api,
+}
+
+/// The whole suite over an agency's first two stages, with something for every metric to tell.
+async fn running() -> Running {
+    let agency = Agency::checked_in("northlight");
+    let mut settings = agency.settings();
+    settings.extend([("FANDOM_POLL_MS", "200"), ("FANDOM_ARCHIVE_KEY", KEY)]);
+    let mut suite = Suite::start(&settings).await.expect("the servers start");
+    let jobs = ["api", "connectors", "dataflow", "archive"];
+    let metrics: Vec<(&str, String)> = jobs.into_iter().zip(free_addresses(jobs.len())).collect();
+    let port = |job: usize| metrics[job].1.rsplit(':').next().expect("a port").to_owned();
+    let uploads = suite.inbox.with_file_name("uploads").display().to_string();
+    std::fs::create_dir(&uploads).expect("a folder can be made");
+    suite.settings.push(("FANDOM_UPLOADS_DIR".to_owned(), uploads));
+    suite.run_with(Part::Connect, &[("FANDOM_METRICS_PORT", &port(1))]);
+    suite.run_with(Part::Dataflow, &[("FANDOM_METRICS_PORT", &port(2))]);
+    suite.run_with(Part::Archive, &[("FANDOM_METRICS_PORT", &port(3))]);
+    suite.settings.push(("FANDOM_METRICS_PORT".to_owned(), port(0)));
+    let api = Api::start(&mut suite).await;
+    agency.place(&suite.inbox, &agency.files("b"));
+    let filled =
+        "select count(*) from views.sales_day having count(*) > 0 and (select count(*) > 0 from views.reconciliation)";
+    let check = |client: tokio_postgres::Client| async move {
+        let filled = client.query_opt(filled, &[]).await?.is_some();
+        Ok(if filled { Vec::new() } else { vec!["the views are empty".to_owned()] })
+    };
+    suite.eventually("figures come", PATIENCE, check).await;
+    for path in ["overview", "fans", "files", "ready", "no-such-thing"] {
+        api.ask(path, &[], None).await;
+    }
+    Running { suite, metrics, api }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_panel_and_alert_has_an_answer() {
+    let Running { suite, metrics, api } = running().await;
+    let dir = suite.inbox.with_file_name("prometheus");
+    std::fs::create_dir(&dir).expect("a folder can be made");
+    let at: Vec<(&str, &str)> = metrics.iter().map(|(job, address)| (*job, address.as_str())).collect();
+    let prometheus = Prometheus::start(&dir, &at).await.expect("prometheus starts");
+
+    tasks(&api).await;
+    // What Postgres answers, meanwhile.
+    business(&suite).await;
+
+    let mut open: Vec<(String, String)> = targets("fandom-prometheus", "expr");
+    assert!(open.len() > 40, "too few expressions to believe it: {}", open.len());
+    open.iter_mut().for_each(|(_, expression)| *expression = sent(expression));
+    let begun = Instant::now();
+    let mut alerts = Vec::new();
+    loop {
+        let mut still = Vec::new();
+        for (place, expression) in open {
+            match prometheus.series(&expression).await {
+                Ok(0) => still.push((place, expression)),
+                Ok(_) => {}
+                // It does not listen yet, or a panel asks for what is no expression.
+                Err(error) => still.push((format!("{place} ({error:#})"), expression)),
+            }
+        }
+        open = still;
+        if let Ok(loaded) = prometheus.alerts().await {
+            alerts = loaded;
+        }
+        let evaluated = !alerts.is_empty() && alerts.iter().all(|alert| alert["health"] != "unknown");
+        if open.is_empty() && evaluated {
+            break;
+        }
+        let complaints: Vec<String> = open.iter().map(|(place, asked)| format!("{place}: {asked}")).collect();
+        assert!(begun.elapsed() < PATIENCE, "no answer to:\n{}\n{}", complaints.join("\n"), suite.logs());
+        open.iter_mut().for_each(|(place, _)| place.truncate(place.find(" (").unwrap_or(place.len())));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+
+    let shown = dashboards();
+    let mut runbooks = BTreeSet::new();
+    for alert in &alerts {
+        let (name, expression) = (&alert["name"], alert["query"].as_str().expect("an expression"));
+        assert_eq!(alert["health"], "ok", "{name}: {}", alert["lastError"]);
+        let named = metrics_of(expression);
+        assert!(!named.is_empty(), "{name} names no metric");
+        for metric in named {
+            assert!(prometheus.series(&metric).await.is_ok_and(|series| series > 0), "{name}: nobody tells {metric}");
+        }
+        let annotation =
+            |key: &str| alert["annotations"][key].as_str().unwrap_or_else(|| panic!("{name} has no {key}"));
+        assert!(repository().join(annotation("runbook")).is_file(), "{name}: {} is not there", annotation("runbook"));
+        runbooks.insert(annotation("runbook").to_owned());
+        let (uid, panel) =
+            annotation("dashboard").trim_start_matches("/d/").split_once("?viewPanel=").expect("a panel");
+        let there = |(_, dashboard): &(String, Value)| {
+            let panels = dashboard["panels"].as_array().expect("panels");
+            dashboard["uid"] == uid && panels.iter().any(|other| other["id"].to_string() == panel)
+        };
+        assert!(shown.iter().any(there), "{name}: {} is not there", annotation("dashboard"));
+    }
+    let pages = std::fs::read_dir(repository().join("docs/runbooks")).expect("there are runbooks").count();
+    assert_eq!(runbooks.len(), pages, "a runbook is of no alert");
+
+    for (_, dashboard) in &shown {
+        for variable in dashboard["templating"]["list"].as_array().expect("variables") {
+            let Some(asked) = variable["query"]["query"].as_str() else { continue };
+            let (metric, label) = asked
+                .strip_prefix("label_values(")
+                .and_then(|rest| rest.strip_suffix(')')?.split_once(", "))
+                .unwrap_or_else(|| panic!("{asked} is no question for labels"));
+            let values =
+                prometheus.ask(&format!("label/{label}/values"), &[("match[]", metric)]).await.expect("values");
+            assert!(values.as_array().is_some_and(|values| !values.is_empty()), "{asked} has no values");
+        }
+    }
+
+    // What the parts tell is what the page of metrics says.
+    let documented: BTreeMap<&str, &str> =
+        fandom::metrics_page::all().map(|metric| (metric.name, metric.kind.name())).collect();
+    for (job, address) in &metrics {
+        let told = told(address).await;
+        assert!(told.len() > 5, "{job} tells {told:?}");
+        for (name, kind) in told {
+            assert_eq!(documented.get(name.as_str()), Some(&kind.as_str()), "{job} tells {name}, a {kind}");
+        }
+    }
+}
+
+/// Every task goes well, and says so.
+async fn tasks(api: &Api) {
+    let answer = api.ask("ops/tasks", &[], None).await;
+    let tasks = answer.body["items"].as_array().expect("items").clone();
+    let named: Vec<&str> = tasks.iter().filter_map(|task| task["task"].as_str()).collect();
+    assert_eq!(named, ["archive", "dataflow", "source inbox", "source uploads"]);
+    for task in &tasks {
+        assert_eq!(task["state"], "ok", "{task}");
+        assert!(task["last_success_at"].is_string() && task["last_error"].is_null(), "{task}");
+        let age = task["heartbeat_age_seconds"].as_f64().expect("an age");
+        assert!((-1.0..15.0).contains(&age), "{task}");
+    }
+}
+
+/// Every query of the Business dashboard, as Grafana's own user, who sees nothing else.
+async fn business(suite: &Suite) {
+    let (owner, password) = (suite.inbox.with_file_name("owner"), suite.inbox.with_file_name("password"));
+    std::fs::write(&owner, &suite.postgres.database_url).expect("a file can be written");
+    std::fs::write(&password, "it's secret").expect("a file can be written");
+    for _ in 0..2 {
+        let output = Command::new(repository().join("grafana/postgres/reader.sh"))
+            .env("DATABASE_URL_FILE", &owner)
+            .env("GRAFANA_PASSWORD_FILE", &password)
+            .env("PATH", with_psql())
+            .output()
+            .expect("it runs");
+        assert!(output.status.success(), "reader.sh: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let mut config: tokio_postgres::Config = suite.postgres.database_url.parse().expect("an address");
+    config.user("grafana").password("it's secret");
+    let (client, connection) = config.connect(tokio_postgres::NoTls).await.expect("grafana may connect");
+    tokio::spawn(connection);
+    let mut asked = targets("fandom-postgres", "rawSql");
+    for (name, dashboard) in dashboards() {
+        for variable in dashboard["templating"]["list"].as_array().expect("variables") {
+            asked.extend(
+                variable["query"].as_str().map(|sql| (format!("{name}, ${}", variable["name"]), sql.to_owned())),
+            );
+        }
+    }
+    assert!(asked.len() > 10, "too few queries to believe it: {}", asked.len());
+    for (place, sql) in asked {
+        let rows = client.query(&sql_sent(&sql), &[]).await.unwrap_or_else(|error| panic!("{place}: {error:?}\n{sql}"));
+        assert!(!rows.is_empty(), "{place} has no answer: {sql}");
+    }
+    for other in ["select * from app.uploads", "create table public.t ()", "delete from views.sales_day"] {
+        assert!(client.batch_execute(other).await.is_err(), "grafana may {other}");
+    }
+}
+
+/// The search path, with the directories of PostgreSQL's programs, which are not everywhere in it.
+fn with_psql() -> String {
+    let mut path = std::env::var("PATH").unwrap_or_default();
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let programs = versions.map(|version| version.path().join("bin")).filter(|bin: &PathBuf| Path::is_dir(bin));
+    programs.for_each(|bin| path = format!("{path}:{}", bin.display()));
+    path
+}
