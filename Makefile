@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench check clean
+.PHONY: help run test soak walk bench check clean
 
 # A machine that has just got Rust has it here, and not yet in its PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -27,6 +27,11 @@ soak: ## set up, then twenty times as many random histories, every agency every 
 	cargo build --release --locked -p fandom
 	FANDOM_SOAK=20 cargo test --release --locked -p fandom-dataflows --test exactness
 	cargo test --release --locked -p fandom-tests --test golden --test soak -- --ignored --nocapture
+
+walk: ## set up, then break what alerts name, one thing after the other, and see each alert fire and clear
+	@scripts/setup --test
+	cargo build --release --locked -p fandom
+	cargo test --release --locked -p fandom-tests --test walk -- --ignored --nocapture
 
 bench: ## set up, then measure speed, freshness and memory (bench/README.md)
 	@scripts/setup

@@ -23,6 +23,18 @@ impl Prometheus {
     /// # Errors
     /// When it is not installed (scripts/setup --test installs it) or does not start.
     pub async fn start(dir: &Path, targets: &[(&str, &str)]) -> anyhow::Result<Prometheus> {
+        Prometheus::start_with(dir, targets, |rules| rules).await
+    }
+
+    /// The same with other rules, made of those that the suite ships.
+    ///
+    /// # Errors
+    /// Those of [`Prometheus::start`].
+    pub async fn start_with(
+        dir: &Path,
+        targets: &[(&str, &str)],
+        rules: impl FnOnce(String) -> String,
+    ) -> anyhow::Result<Prometheus> {
         let program = find_program("prometheus").context("prometheus is not installed: run scripts/setup --test")?;
         let shipped = repository().join("grafana/prometheus");
         let mut config = std::fs::read_to_string(shipped.join("prometheus.yml"))?.replace("15s", "1s");
@@ -33,7 +45,8 @@ impl Prometheus {
         }
         std::fs::create_dir_all(dir.join("rules"))?;
         std::fs::write(dir.join("prometheus.yml"), config)?;
-        std::fs::copy(shipped.join("rules/fandom.yml"), dir.join("rules/fandom.yml"))?;
+        let shipped_rules = std::fs::read_to_string(shipped.join("rules/fandom.yml"))?;
+        std::fs::write(dir.join("rules/fandom.yml"), rules(shipped_rules))?;
         let address = free_addresses(1).remove(0);
         let spec = Spec {
             program,
@@ -89,6 +102,16 @@ impl Prometheus {
         let data = self.ask("rules", &[]).await?;
         let groups = data["groups"].as_array().context("groups")?;
         Ok(groups.iter().filter_map(|group| group["rules"].as_array()).flatten().cloned().collect())
+    }
+
+    /// The names of the alerts that fire.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn firing(&self) -> anyhow::Result<BTreeSet<String>> {
+        let data = self.ask("alerts", &[]).await?;
+        let firing = data["alerts"].as_array().context("alerts")?.iter().filter(|alert| alert["state"] == "firing");
+        Ok(firing.filter_map(|alert| alert["labels"]["alertname"].as_str().map(str::to_owned)).collect())
     }
 }
 
