@@ -73,11 +73,6 @@ const BUSY: Metric = Metric::gauge(
     &["operator", "worker"],
     "Seconds that operators of that name have worked, from the start; grows (with FANDOM_OPERATOR_METRICS).",
 );
-const ARRANGED: Metric = Metric::gauge(
-    "fandom_dataflow_arrangement_records",
-    &["operator", "worker"],
-    "Updates that the arrangements of that name hold (with FANDOM_OPERATOR_METRICS).",
-);
 const COMMIT: Metric = Metric::histogram("fandom_sink_commit_seconds", &[], "Time of a commit of the views.");
 const BATCH: Metric = Metric::histogram("fandom_sink_batch_rows", &[], "Changed rows of a commit.");
 const WRITTEN: Metric = Metric::counter("fandom_sink_rows_total", &["view"], "Rows added to and taken out of a view.");
@@ -115,7 +110,6 @@ pub const METRICS: &[Metric] = &[
     LAG,
     KMEANS,
     BUSY,
-    ARRANGED,
     COMMIT,
     BATCH,
     WRITTEN,
@@ -191,11 +185,6 @@ pub(crate) fn keys(operator: &str, worker: usize) -> Gauge {
 /// How long operators of a name have worked.
 pub(crate) fn busy(operator: &str, worker: usize) -> Gauge {
     gauge!(BUSY.name, "operator" => operator.to_owned(), "worker" => worker.to_string())
-}
-
-/// How many updates arrangements of a name hold.
-pub(crate) fn arranged(operator: &str, worker: usize) -> Gauge {
-    gauge!(ARRANGED.name, "operator" => operator.to_owned(), "worker" => worker.to_string())
 }
 
 pub(crate) fn refused() {

@@ -191,9 +191,10 @@ async fn every_panel_and_alert_has_an_answer() {
         runbooks.insert(annotation("runbook").to_owned());
         let (uid, panel) =
             annotation("dashboard").trim_start_matches("/d/").split_once("?viewPanel=").expect("a panel");
+        let panel: u64 = panel.parse().expect("the id of a panel");
         let there = |(_, dashboard): &(String, Value)| {
             let panels = dashboard["panels"].as_array().expect("panels");
-            dashboard["uid"] == uid && panels.iter().any(|other| other["id"].to_string() == panel)
+            dashboard["uid"] == uid && panels.iter().any(|other| other["id"] == panel)
         };
         assert!(shown.iter().any(there), "{name}: {} is not there", annotation("dashboard"));
     }

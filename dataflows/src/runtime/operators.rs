@@ -1,14 +1,12 @@
-//! What operators do, as the engine logs it: how long each works, and how many updates arrangements hold.
+//! What operators do, as the engine logs it: how long each works. How much each holds is told by the operators themselves, since
+//! none of them keeps the engine's own arrangements.
 //!
 //! The engine gives its events to the worker's own thread in small batches. Operators are summed up by their names, which are those
 //! of the definitions of the views; a scope's own time is left out, since it is that of the operators in it.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use differential_dataflow::logging::{DifferentialEvent, DifferentialEventBuilder};
 use timely::logging::{StartStop, TimelyEvent, TimelyEventBuilder};
 use timely::worker::Worker;
 
@@ -23,24 +21,13 @@ const SLOW: Duration = Duration::from_secs(2);
 /// Measures the operators of dataflows that are built from now on.
 pub(super) fn measure(worker: &Worker) {
     let Some(mut register) = worker.log_register() else { return };
-    let operators = Rc::new(RefCell::new(Operators::new(worker.index())));
-    let of_timely = Rc::clone(&operators);
+    let mut operators = Operators::new(worker.index());
     register.insert::<TimelyEventBuilder, _>("timely", move |_, events: &mut Option<Vec<(Duration, TimelyEvent)>>| {
-        let mut operators = of_timely.borrow_mut();
         for (at, event) in events.iter_mut().flat_map(|events| events.drain(..)) {
             operators.take(at, event);
         }
         operators.tell();
     });
-    register.insert::<DifferentialEventBuilder, _>(
-        "differential/arrange",
-        move |_, events: &mut Option<Vec<(Duration, DifferentialEvent)>>| {
-            let mut operators = operators.borrow_mut();
-            for (_, event) in events.iter_mut().flat_map(|events| events.drain(..)) {
-                operators.take_arranged(&event);
-            }
-        },
-    );
 }
 
 /// The operators of a worker, by the number that the engine gave them.
@@ -57,7 +44,6 @@ struct Named {
     name: String,
     address: Vec<usize>,
     busy: metrics::Gauge,
-    arranged: Option<metrics::Gauge>,
 }
 
 /// What is not told yet.
@@ -65,7 +51,6 @@ struct Named {
 struct Work {
     started: Option<Duration>,
     busy: Duration,
-    records: i64,
 }
 
 impl Operators {
@@ -99,23 +84,10 @@ impl Operators {
                 let scope = event.addr[..event.addr.len().saturating_sub(1)].to_vec();
                 self.scopes.insert(scope);
                 let busy = meters::busy(&event.name, self.worker);
-                self.names.insert(event.id, Named { name: event.name, address: event.addr, busy, arranged: None });
+                self.names.insert(event.id, Named { name: event.name, address: event.addr, busy });
             }
             _ => {}
         }
-    }
-
-    fn take_arranged(&mut self, event: &DifferentialEvent) {
-        let (operator, change) = match event {
-            DifferentialEvent::Batch(batch) => (batch.operator, batch.length as i64),
-            DifferentialEvent::Drop(batch) => (batch.operator, -(batch.length as i64)),
-            DifferentialEvent::Merge(merge) => match merge.complete {
-                Some(length) => (merge.operator, length as i64 - (merge.length1 + merge.length2) as i64),
-                None => return,
-            },
-            _ => return,
-        };
-        self.work(operator).records += change;
     }
 
     fn tell_slow(&self, id: usize, took: Duration) {
@@ -137,17 +109,11 @@ impl Operators {
         }
         self.told = Instant::now();
         for (id, work) in self.work.iter_mut().enumerate() {
-            let Some(named) = self.names.get_mut(&id) else { continue };
+            let Some(named) = self.names.get(&id) else { continue };
             if !work.busy.is_zero() && !self.scopes.contains(&named.address) {
                 named.busy.increment(work.busy.as_secs_f64());
             }
             work.busy = Duration::ZERO;
-            if work.records != 0 {
-                let name = &named.name;
-                let arranged = named.arranged.get_or_insert_with(|| meters::arranged(name, self.worker));
-                arranged.increment(work.records as f64);
-                work.records = 0;
-            }
         }
     }
 }
