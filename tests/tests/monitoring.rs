@@ -234,7 +234,7 @@ async fn tasks(api: &Api) {
     assert_eq!(named, ["archive", "dataflow", "source inbox", "source uploads"]);
     for task in &tasks {
         assert_eq!(task["state"], "ok", "{task}");
-        assert!(task["last_success_at"].is_string() && task["last_error"].is_null(), "{task}");
+        assert!(task["last_success_at"].is_string(), "{task}");
         let age = task["heartbeat_age_seconds"].as_f64().expect("an age");
         assert!((-1.0..15.0).contains(&age), "{task}");
     }

@@ -329,7 +329,7 @@ pub fn questions(names: &Names<'_>) -> Vec<Question> {
             &[("segment", "Champions,Lost"), ("sort", "r_days")],
             fans(
                 "segment in ('Champions', 'Lost')",
-                "g.last_purchase_day desc nulls last, creator_id desc, fan_id desc",
+                "g.last_purchase desc nulls last, creator_id desc, fan_id desc",
             ),
         ),
         question("clusters", &[], clusters(zone)),
