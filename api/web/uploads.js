@@ -9,7 +9,7 @@ export function takeUploads($, sent) {
   const say = (text, bad) => {
     $("upload-notice").textContent = text;
     $("upload-notice").hidden = !text;
-    $("upload-notice").classList.toggle("bad", Boolean(bad));
+    $("upload-notice").className = `notice ${bad ? "bad" : "good"}`;
   };
 
   async function upload(files) {
