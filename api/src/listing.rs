@@ -142,9 +142,10 @@ impl Listing {
             sorts.iter().find(|sort| sort.name == name).map(|sort| Key { descending, ..sort.clone() })
         });
         let sort = sort.unwrap_or_else(|| sorts[0].clone());
-        let turned = |tie: &Key| Key { descending: tie.descending == sort.descending, ..tie.clone() };
+        let descending = sort.descending != sort.opposite;
+        let turned = |tie: &Key| Key { descending: tie.descending == descending, ..tie.clone() };
         let mut keys: Vec<Key> = ties.iter().filter(|tie| tie.sql != sort.sql).map(turned).collect();
-        keys.insert(0, Key { descending: sort.descending != sort.opposite, ..sort });
+        keys.insert(0, Key { descending, ..sort });
         let limit = parameters.checked("limit", "a number from 1 to 1000", |text| {
             text.parse().ok().filter(|limit| (1..=LIMIT_MOST).contains(limit))
         });

@@ -4,7 +4,8 @@
 //! give, the headers of every answer, and an example of each; and each list its sorting, paging, choice of fields and forms.
 //! Examples are real answers, recorded by a test that fails when an answer changes.
 
-mod ingest;
+mod access;
+mod bodies;
 mod lists;
 mod shared;
 
@@ -15,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use lists::List;
 
+use crate::accounts;
 use crate::resources;
 use crate::server::App;
 use crate::values::Day;
@@ -39,6 +41,10 @@ use crate::values::Day;
         (name = "Messages", description = "Single messages, out of the sealed archive"),
         (name = "Uploads", description = "Files that are uploaded, and where they stand"),
         (name = "Mappings", description = "How sheets of other makes are read"),
+        (name = "Sessions", description = "Signing in and out, and the own password"),
+        (name = "Users", description = "Accounts, for administrators"),
+        (name = "Keys", description = "Keys of programs, for administrators"),
+        (name = "Audit", description = "What was done, by whom, when, and from where"),
         (name = "Service", description = "Whether figures can be relied upon, and when they change"),
     ),
 )]
@@ -107,8 +113,9 @@ pub(crate) struct OfChatter {
 
 /// The routes, and the document that describes them.
 pub(crate) fn api() -> (Router<App>, Value) {
+    let routes = resources::routes().merge(accounts::routes::routes());
     let (router, described) =
-        OpenApiRouter::<App>::with_openapi(About::openapi()).nest("/api/v1", resources::routes()).split_for_parts();
+        OpenApiRouter::<App>::with_openapi(About::openapi()).nest("/api/v1", routes).split_for_parts();
     let mut document = serde_json::to_value(described).expect("a document is made of texts and numbers");
     complete(&mut document);
     (router, document)
@@ -126,7 +133,7 @@ fn complete(document: &mut Value) {
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     document["servers"] = json!([{ "url": "/", "description": "where this document was read" }]);
     let mut examples: Map<String, Value> = serde_json::from_str(EXAMPLES).expect("recorded answers are JSON");
-    let described = ingest::Described::read();
+    let described = bodies::Described::read();
     let mut listed = Vec::new();
     let paths = document["paths"].as_object_mut().expect("a document has paths");
     for (path, methods) in paths {
@@ -138,9 +145,11 @@ fn complete(document: &mut Value) {
             }
             described.complete(&id, operation);
             shared::complete(method, operation, examples.remove(&id));
+            access::complete(method, path, operation);
         }
     }
     described.components(document);
+    access::components(document);
     lists::refer(document);
     lists::loosen(document, &listed);
     shared::components(document);

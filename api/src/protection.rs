@@ -113,8 +113,7 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
             if let Some((method, path)) = changed.filter(|_| response.status().is_success()) {
                 noted(app, &reader, &asker, &method, &path).await;
             }
-            let vary = HeaderValue::from_static("Authorization, Cookie");
-            response.headers_mut().append(header::VARY, vary);
+            varies(response.headers_mut(), "authorization, cookie");
             if is_stream(response.headers()) { ending(response) } else { response }
         }
     };
@@ -164,6 +163,15 @@ async fn noted(app: &App, reader: &Reader, asker: &Asker, method: &Method, path:
     };
     if kept.is_err() {
         tracing::error!(reader = reader.name, %method, path, "a change was made that could not be noted in the audit trail");
+    }
+}
+
+/// Adds to what an answer depends on, in one line with what its handler said of that.
+fn varies(headers: &mut HeaderMap, by: &'static str) {
+    let said = headers.get_all(header::VARY).iter().filter_map(|value| value.to_str().ok());
+    let all: Vec<&str> = said.chain([by]).collect();
+    if let Ok(all) = HeaderValue::try_from(all.join(", ")) {
+        headers.insert(header::VARY, all);
     }
 }
 

@@ -159,7 +159,6 @@ impl Scope {
     /// When it names a table of which nobody has said whose rows it has: a defect.
     pub fn of<'s>(&self, sql: &'s str) -> Result<Cow<'s, str>, Problem> {
         let Scope::Own { creators, chatters } = self else { return Ok(Cow::Borrowed(sql)) };
-        let (creators, chatters) = (array(creators), array(chatters));
         let (mut narrowed, mut defined) = (String::with_capacity(sql.len() + 512), Vec::<&str>::new());
         let mut rest = sql;
         while let Some(at) = next_table(rest) {
@@ -188,7 +187,7 @@ impl Scope {
         }
         let definitions: Vec<String> = (TABLES.iter().filter(|(table, _)| defined.contains(table)))
             .map(|(table, rows)| {
-                let condition = condition(rows, &creators, &chatters);
+                let condition = condition(rows, creators, chatters);
                 format!("{} as not materialized (select * from {table} of_all where {condition})", own(table))
             })
             .collect();
@@ -219,25 +218,45 @@ fn array(ids: &[i64]) -> String {
     format!("'{{{}}}'::bigint[]", ids.join(","))
 }
 
-fn condition(rows: &Rows, creators: &str, chatters: &str) -> String {
+/// That a column is one of these ids. One alone is compared as such, so that an index that begins with the column gives the order
+/// of what follows in it.
+fn is_one_of(column: &str, ids: &[i64]) -> String {
+    match ids {
+        [] => "false".to_owned(),
+        [one] => format!("{column} = '{one}'::bigint"),
+        many => format!("{column} = any({})", array(many)),
+    }
+}
+
+fn condition(rows: &Rows, creators: &[i64], chatters: &[i64]) -> String {
+    let of_creators = |column: &str| is_one_of(column, creators);
+    let of_chatters = |column: &str| is_one_of(column, chatters);
     match rows {
-        Rows::Both => format!("(creator_id = any({creators}) or chatter_id = any({chatters}))"),
-        Rows::Creator => format!("creator_id = any({creators})"),
-        Rows::Chatter => format!("chatter_id = any({chatters})"),
+        Rows::Both => match (creators, chatters) {
+            (_, []) => of_creators("creator_id"),
+            ([], _) => of_chatters("chatter_id"),
+            _ => format!("({} or {})", of_creators("creator_id"), of_chatters("chatter_id")),
+        },
+        Rows::Creator => of_creators("creator_id"),
+        Rows::Chatter => of_chatters("chatter_id"),
         Rows::Report => format!(
-            "(chatter_id = any({chatters}) or (jsonb_array_length(creator_ids) > 0 and \
-             array(select jsonb_array_elements_text(creator_ids)::bigint) <@ {creators}))"
+            "({} or (jsonb_array_length(creator_ids) > 0 and \
+             array(select jsonb_array_elements_text(creator_ids)::bigint) <@ {}))",
+            of_chatters("chatter_id"),
+            array(creators)
         ),
         Rows::Creators => format!(
-            "(creator_id = any({creators}) or creator_id in \
-             (select a.creator_id from views.chatter_all a where a.chatter_id = any({chatters})))"
+            "({} or creator_id in (select a.creator_id from views.chatter_all a where {}))",
+            of_creators("creator_id"),
+            of_chatters("a.chatter_id")
         ),
         Rows::Chatters => format!(
-            "(chatter_id = any({chatters}) or chatter_id in \
-             (select a.chatter_id from views.chatter_all a where a.creator_id = any({creators})))"
+            "({} or chatter_id in (select a.chatter_id from views.chatter_all a where {}))",
+            of_chatters("chatter_id"),
+            of_creators("a.creator_id")
         ),
         Rows::Fans => {
-            format!("fan_id in (select m.fan_id from views.fan_measures m where m.creator_id = any({creators}))")
+            format!("fan_id in (select m.fan_id from views.fan_measures m where {})", of_creators("m.creator_id"))
         }
         Rows::Nobody => "false".to_owned(),
         Rows::Open => "true".to_owned(),
@@ -258,10 +277,19 @@ mod tests {
         assert_eq!(
             scope().of(sql).expect("known tables"),
             "with own_sales_day as not materialized (select * from views.sales_day of_all where \
-             (creator_id = any('{7,-8}'::bigint[]) or chatter_id = any('{}'::bigint[]))), \
+             creator_id = any('{7,-8}'::bigint[])), \
              a as (select views.ratio(1, 2) from own_sales_day where x) select * from a, own_sales_day"
         );
         assert_eq!(Scope::Everything.of(sql).expect("all"), sql);
+        let one = |creators: &[i64], chatters: &[i64]| {
+            let scope = Scope::Own { creators: creators.to_vec(), chatters: chatters.to_vec() };
+            let narrowed = scope.of("select from views.sales_day").expect("a known table").into_owned();
+            narrowed.split_once(" where ").expect("a condition").1.split_once(") select").expect("an end").0.to_owned()
+        };
+        assert_eq!(one(&[-8], &[]), "creator_id = '-8'::bigint");
+        assert_eq!(one(&[], &[3]), "chatter_id = '3'::bigint");
+        assert_eq!(one(&[7], &[3, 4]), "(creator_id = '7'::bigint or chatter_id = any('{3,4}'::bigint[]))");
+        assert_eq!(one(&[], &[]), "false");
         assert!(scope().of(" (select 1 from views.fans)").expect("fans").starts_with("with own_fans as"));
         for unknown in ["select from views.secrets", "select from app.users", "select from app.api_keys"] {
             assert!(scope().of(unknown).is_err(), "{unknown}");

@@ -11,7 +11,7 @@ use fandom_services::postgres::PostgresSettings;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::{self, Accounts};
+use crate::accounts::Accounts;
 use crate::commits::Commits;
 use crate::database::Database;
 use crate::protection::{self, Limits};
@@ -155,7 +155,6 @@ pub async fn run(settings: ApiSettings, postgres: PostgresSettings, stop: Cancel
 fn router(app: App) -> Router {
     let (resources, document) = openapi::api();
     resources
-        .merge(Router::new().nest("/api/v1", accounts::routes::routes()))
         .merge(docs::routes(&document))
         .merge(web::routes())
         .fallback(request::not_found)

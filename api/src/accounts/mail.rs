@@ -5,6 +5,9 @@ use lettre::message::header::ContentTransferEncoding;
 use lettre::message::{Body, Mailbox};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
+/// The longest line that mail servers pass on as it is (RFC 5322).
+const LONGEST_LINE: usize = 998;
+
 /// How messages are sent.
 ///
 /// - `FANDOM_SMTP_URL`: the mail server, `smtps://user:password@host` (TLS), `smtp://host?tls=required` (STARTTLS) or
@@ -56,7 +59,12 @@ impl Mail {
             // Behind a number sign, so that no server and no log on the way sees it.
             let body = format!("{why}\n\n{}/#password={secret}\n", self.page);
             // As it is, so that the link stays whole in programs that show a message without decoding it.
-            let body = Body::new_with_encoding(body, ContentTransferEncoding::SevenBit).unwrap_or_else(Body::new);
+            let plain = body.is_ascii() && body.lines().all(|line| line.len() <= LONGEST_LINE);
+            let body = if plain {
+                Body::dangerous_pre_encoded(body.replace('\n', "\r\n").into_bytes(), ContentTransferEncoding::SevenBit)
+            } else {
+                Body::new(body)
+            };
             let Ok(to) = to.parse::<Mailbox>() else { return };
             let message = Message::builder().from(self.from.clone()).to(to).subject(subject).body(body);
             let sent = match message {

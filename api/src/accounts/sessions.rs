@@ -56,14 +56,21 @@ impl Accounts {
     /// # Errors
     /// 401, the same whatever is wrong; 429 after failures; when Postgres does not answer.
     pub async fn sign_in(&self, asked: SignIn, asker: &Asker) -> Result<SignedIn, Problem> {
-        let mut connection = self.store.connection().await?;
+        let connection = self.store.connection().await?;
         let email = asked.email.trim().to_owned();
         let who = throttle::who(&email, &asker.address.to_string());
         throttle::attempt(&connection, &who).await.inspect_err(|_| meters::sign_in("slowed"))?;
         let find = "select id, email, password from app.users where lower(email) = lower($1) and disabled_at is null";
         let found = connection.query_opt(find, &[&email]).await.map_err(|error| refused(&error))?;
         let stored = found.as_ref().and_then(|row| row.get::<_, Option<String>>("password"));
+        // Hashing waits for its turn; meanwhile others have the connection.
+        drop(connection);
         let verdict = passwords::verify(asked.password.clone(), stored).await?;
+        let renewed = match verdict {
+            Verdict::RightButOld => Some(passwords::hash(asked.password).await?),
+            _ => None,
+        };
+        let mut connection = self.store.connection().await?;
         let Some(user) = found.filter(|_| verdict != Verdict::Wrong) else {
             let entry = Entry {
                 actor: "somebody",
@@ -78,8 +85,7 @@ impl Accounts {
         throttle::succeeded(&connection, &who).await?;
         meters::sign_in("succeeded");
         let (id, email): (String, String) = (user.get("id"), user.get("email"));
-        if verdict == Verdict::RightButOld {
-            let hash = passwords::hash(asked.password).await?;
+        if let Some(hash) = renewed {
             let update = "update app.users set password = $2 where id = $1";
             connection.execute(update, &[&id, &hash]).await.map_err(|error| refused(&error))?;
         }

@@ -134,16 +134,24 @@ impl Accounts {
         self.password_secret(&connection, row.get(0), "1 minute").await
     }
 
+    /// Whether there is an account.
+    ///
+    /// # Errors
+    /// 404 when there is none; when Postgres does not answer.
+    pub async fn is_there(&self, id: &str) -> Result<(), Problem> {
+        let connection = self.store.connection().await?;
+        let there = connection.query_opt("select from app.users where id = $1", &[&id]).await;
+        let there = there.map_err(|error| refused(&error))?;
+        there.map(|_| ()).ok_or_else(|| Problem::new(Kind::NotFound, "there is no account with this id"))
+    }
+
     /// A secret that lets the owner of an account choose another password, which the administrator passes on.
     ///
     /// # Errors
     /// 404; when Postgres does not answer.
     pub async fn reset(&self, id: &str, actor: &str, asker: &Asker) -> Result<String, Problem> {
+        self.is_there(id).await?;
         let mut connection = self.store.connection().await?;
-        let there = connection.query_opt("select from app.users where id = $1", &[&id]).await;
-        if there.map_err(|error| refused(&error))?.is_none() {
-            return Err(Problem::new(Kind::NotFound, "there is no account with this id"));
-        }
         let secret = self.password_secret(&connection, id, "1 day").await?;
         let entry = Entry { actor, action: "password.reset", target: id, detail: json!({}) };
         audit::record(&mut connection, asker, entry).await?;
@@ -174,7 +182,7 @@ impl Accounts {
     /// # Errors
     /// 401 when the secret holds no more; 422 for a bad password; when Postgres does not answer.
     pub async fn choose(&self, secret: &str, password: &str, asker: &Asker) -> Result<(), Problem> {
-        let mut connection = self.store.connection().await?;
+        let connection = self.store.connection().await?;
         let find = "select u.id, u.email from app.password_tokens t join app.users u on u.id = t.user_id
                     where t.hash = $1 and t.expires_at > now() and u.disabled_at is null";
         let hash = tokens::digest(secret);
@@ -182,7 +190,9 @@ impl Accounts {
         let found = connection.query_opt(find, &[&hash]).await.map_err(|error| refused(&error))?;
         let row = found.ok_or_else(over)?;
         let (id, email): (String, String) = (row.get(0), row.get(1));
+        drop(connection);
         let new = new_password(password, &email).await?;
+        let mut connection = self.store.connection().await?;
         let take = "delete from app.password_tokens where hash = $1";
         if connection.execute(take, &[&hash]).await.map_err(|error| refused(&error))? == 0 {
             return Err(over());
@@ -203,17 +213,20 @@ impl Accounts {
         password: &str,
         asker: &Asker,
     ) -> Result<(), Problem> {
-        let mut connection = self.store.connection().await?;
+        let connection = self.store.connection().await?;
         let who = super::throttle::who(&format!("change:{}", reader.name), &asker.address.to_string());
         super::throttle::attempt(&connection, &who).await?;
         let find = "select password from app.users where id = $1";
         let row = connection.query_opt(find, &[&reader.user]).await.map_err(|error| refused(&error))?;
         let stored = row.and_then(|row| row.get(0));
+        // Hashing waits for its turn; meanwhile others have the connection.
+        drop(connection);
         if passwords::verify(current, stored).await? == passwords::Verdict::Wrong {
             return Err(Problem::parameters(vec![wrong("current", "is not the present password")]));
         }
-        super::throttle::succeeded(&connection, &who).await?;
         let new = new_password(password, &reader.name).await?;
+        let mut connection = self.store.connection().await?;
+        super::throttle::succeeded(&connection, &who).await?;
         let id = reader.user.as_deref().unwrap_or_default();
         self.set_password(&mut connection, id, &new).await?;
         let stays = "update app.sessions set ended_at = null where id = $1";

@@ -19,9 +19,9 @@ const PROBLEMS: [Case; 9] = [
         "Unauthenticated",
         "Nobody is signed in, or the token is no longer valid",
         "unauthenticated",
-        "sign in at /api/v1/login, or send a key",
+        "sign in, or send a key as `Authorization: Bearer …`",
     ),
-    ("403", "Forbidden", "Whoever is signed in may not ask this", "forbidden", "the role chatter may not read this"),
+    ("403", "Forbidden", "Whoever is signed in may not ask this", "forbidden", "this needs the permission fans.read"),
     (
         "404",
         "NotFound",
@@ -67,7 +67,8 @@ const PROBLEMS: [Case; 9] = [
 ];
 
 /// What besides may answer an operation that changes something.
-const OF_CHANGES: [Case; 3] = [
+const OF_CHANGES: [Case; 4] = [
+    ("408", "TooSlow", "The body took too long", "too-slow", "the body did not arrive within 5 seconds"),
     (
         "409",
         "Conflict",

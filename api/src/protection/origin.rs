@@ -37,7 +37,7 @@ impl Origin {
     /// Lets the page read an answer.
     pub fn allow(&self, headers: &mut HeaderMap) {
         if self.listed {
-            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            super::varies(headers, "origin");
         }
         if let Some(origin) = &self.allowed {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

@@ -24,6 +24,16 @@ const WORKED: &str = "'clocked_minutes', sum(clocked_minutes),
 async fn each_period_beside_the_one_before() {
     let service = Service::start().await;
     fixture::fill(&service).await;
+    // Some hours that follow one another, which the fixture has for one group alone.
+    service
+        .run(
+            "insert into views.chatter_hour (creator_id, chatter_id, hour, creator, chatter, messages_sent, ppvs_sent, ppvs_unlocked,
+                ppv_sales_cents, characters, replies, reply_seconds_sum, mass_messages)
+             select creator_id, chatter_id, hour + interval '1 hour', creator, chatter, messages_sent + 3, 1, 1, 250, 40, 2, 90, 0
+             from views.chatter_hour where messages_sent % 20 = 0 on conflict do nothing",
+        )
+        .await;
+    service.commit(1001, &["chatter_hour"]).await;
     for (window, column) in [("day", "day"), ("week", "week"), ("month", "month"), ("hour", "hour")] {
         let asked = [("window", window), ("compare", "previous")];
         let items = service.walk("/chatters/performance", &asked, 100).await;

@@ -49,10 +49,9 @@ async fn postgres_goes_and_comes_back() {
 async fn the_api_starts_before_postgres() {
     let cluster = Cluster::start().await;
     let postgres = cluster.database().await;
+    let sql = postgres.connect().await.expect("a connection");
     tokio::task::block_in_place(|| cluster.tell("stop"));
-    tokio::task::block_in_place(|| cluster.tell("start"));
-    let service = Service::over(postgres, &[]).await;
-    tokio::task::block_in_place(|| cluster.tell("stop"));
+    let service = Service::with(sql, postgres, &[]).await;
     assert_eq!(service.get("/ready").await.status, 503);
     assert_eq!(service.get("/live").await.status, 503);
     tokio::task::block_in_place(|| cluster.tell("start"));

@@ -1,5 +1,6 @@
 //! No list reads or sorts a whole table, in whatever order it is asked for, wherever a page begins.
 
+use crate::people;
 use crate::service::Service;
 
 const FANS: i64 = 60_000;
@@ -57,5 +58,23 @@ async fn a_page_of_many_fans_reads_few() {
         assert_eq!(after.whole - before.whole, 0, "{table} was read as a whole");
         let rows = (after.rows - before.rows) / pages;
         assert!(rows < 400, "a page of 20 reads {rows} rows of {table}");
+    }
+
+    // Who sees the fans of one creator alone reads no more than those, and in the usual order no more than a page.
+    let email = people::account(&service, "creator", &[7], &[]).await;
+    for (sorts, most) in [(vec!["-spend"], 60), (vec!["-last_seen", "r_days", "-m", "messages", "f"], FANS / 40 + 100)]
+    {
+        let before = service.reads("fan_measures").await;
+        let asked_service = Service::over(service.postgres.clone(), &[]).await;
+        let own = people::bearer(&asked_service, &email).await;
+        for sort in &sorts {
+            let answer = people::get(&asked_service, &format!("/fans?sort={sort}&limit=20"), &own).await;
+            assert!(answer.items().len() == 20 && answer.items().iter().all(|fan| fan["creator_id"] == "7"), "{sort}");
+        }
+        asked_service.stop().await.expect("a clean stop");
+        let after = service.reads("fan_measures").await;
+        assert_eq!(after.whole - before.whole, 0, "all fans were read for the creator of some: {sorts:?}");
+        let rows = (after.rows - before.rows) / i64::try_from(sorts.len()).expect("few");
+        assert!(rows < most, "a page of 20 own fans reads {rows} rows: {sorts:?}");
     }
 }

@@ -66,6 +66,12 @@ impl Service {
 
     /// Over this database.
     pub async fn over(postgres: PostgresSettings, settings: &[(&str, &str)]) -> Service {
+        let sql = postgres.connect().await.expect("a connection");
+        Service::with(sql, postgres, settings).await
+    }
+
+    /// Over a database that need not answer; `sql` was connected when it did.
+    pub async fn with(sql: tokio_postgres::Client, postgres: PostgresSettings, settings: &[(&str, &str)]) -> Service {
         let defaults = [
             ("FANDOM_PORT", "0"),
             ("FANDOM_REPORTING_TZ", "Europe/Belgrade"),
@@ -76,7 +82,6 @@ impl Service {
         let mut env = Env::from_pairs(pairs.collect());
         let settings = ApiSettings::from_env(&mut env);
         let settings = env.finish(settings).expect("sound settings");
-        let sql = postgres.connect().await.expect("a connection");
         let server = Server::bind(settings, postgres.clone()).await.expect("a free port");
         let address = server.address();
         let stop = CancellationToken::new();

@@ -1,78 +1,218 @@
-//! Every route of the table of permissions, asked by every role and by nobody; and every route of the sources is in the table.
+//! Every operation of the document, asked by every role and by nobody, with objects of one's own and of others; and the table of
+//! permissions names every operation, and nothing else.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use fandom_api::permissions::{Access, ROUTES, Role};
+use fandom_api::permissions::{Access, ROUTES, Role, Rule, rule};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::fixture::{self, chatter, creator};
 use crate::people::{self, administration, bearer, read, send};
-use crate::service::Service;
+use crate::service::{Answer, Service};
 
-/// A path of the table with something in the place of each `{…}`.
-fn filled(path: &str) -> String {
-    let parts = path.split('/').map(|part| if part.starts_with('{') { "none" } else { part });
-    parts.collect::<Vec<_>>().join("/")
+/// An operation of the document.
+struct Operation {
+    method: Method,
+    path: String,
+    access: Access,
+}
+
+/// Every operation of the document, with what the table says of it.
+fn operations() -> Vec<Operation> {
+    let document = fandom_api::document();
+    let paths = document["paths"].as_object().expect("paths");
+    let of_path = |(path, methods): (&String, &serde_json::Value)| {
+        let methods: Vec<String> =
+            methods.as_object().expect("methods").keys().map(|name| name.to_uppercase()).collect();
+        methods.into_iter().map(|method| (method, path.clone())).collect::<Vec<_>>()
+    };
+    let mut operations = Vec::new();
+    for (method, path) in paths.iter().flat_map(of_path) {
+        let Rule::Asks(access) = rule(&method, &path) else {
+            panic!("add a line to ROUTES in api/src/permissions.rs for {method} {path}");
+        };
+        operations.push(Operation { method: method.parse().expect("a method"), path, access });
+    }
+    operations
+}
+
+/// Whoever asks.
+struct Person {
+    /// None for a program's key.
+    email: Option<String>,
+    credentials: String,
+}
+
+impl Person {
+    /// An account of this role with the rows of one creator and one chatter, or a key.
+    async fn new(service: &Service, role: Role) -> Person {
+        let (email, credentials) = match role {
+            Role::Service => {
+                let key = administration(service).add_key("a program", "service", None, 1).await.expect("a key");
+                (None, format!("Bearer {key}"))
+            }
+            role => {
+                let email = people::account(service, role.name(), &[creator(1)], &[chatter(0)]).await;
+                let credentials = bearer(service, &email).await;
+                (Some(email), credentials)
+            }
+        };
+        Person { email, credentials }
+    }
+
+    async fn ask(&self, service: &Service, method: &Method, path: &str) -> Answer {
+        let empty = json!({});
+        let body = (*method != Method::GET).then_some(&empty);
+        let headers = [("authorization", self.credentials.as_str())];
+        let response = send(service, method.clone(), path.trim_start_matches("/api/v1"), &headers, body).await;
+        if response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            // It does not end.
+            return Answer {
+                status: response.status().as_u16(),
+                headers: response.headers().clone(),
+                text: String::new(),
+            };
+        }
+        read(response).await
+    }
+}
+
+/// The id of a new session of an account.
+async fn session(service: &Service, email: &str) -> String {
+    let sessions = people::get(service, "/auth/sessions", &bearer(service, email).await).await.items();
+    let current = sessions.iter().find(|session| session["current"] == true).expect("the one that asks");
+    current["id"].as_str().expect("an id").to_owned()
+}
+
+/// What a path with an object is asked for: one of one's own, and one of somebody else's or one that is not there.
+struct Objects {
+    own: Option<String>,
+    foreign: String,
+}
+
+/// Objects for a path, and for whoever asks.
+async fn objects(service: &Service, path: &str, person: &Person, other: &str) -> Objects {
+    let (own, foreign) = match path {
+        "/api/v1/creators/{creator}/daily" => (Some(creator(1).to_string()), creator(0).to_string()),
+        "/api/v1/fans/{fan}" => (Some("u0001".to_owned()), "u0002".to_owned()),
+        "/api/v1/auth/sessions/{id}" => {
+            let own = match &person.email {
+                Some(email) => Some(session(service, email).await),
+                None => None,
+            };
+            (own, session(service, other).await)
+        }
+        // Accounts and keys are the administrators', who see all there are.
+        "/api/v1/users/{id}" | "/api/v1/users/{id}/reset" | "/api/v1/users/{id}/sessions" => {
+            let id = service.select(&format!("select to_jsonb(id) from app.users where email = '{other}'")).await;
+            (id.as_str().map(str::to_owned), "none".to_owned())
+        }
+        "/api/v1/keys/{id}" => {
+            administration(service).add_key("another program", "service", None, 1).await.expect("a key");
+            let id =
+                service.select("select to_jsonb(id) from app.api_keys where name = 'another program' limit 1").await;
+            (id.as_str().map(str::to_owned), "none".to_owned())
+        }
+        // What came in, and how it is read, is of no creator or chatter: the permission alone decides.
+        path if path.starts_with("/api/v1/ingest/") => (None, "none".to_owned()),
+        path => panic!("say in this test what {path} is to be asked for"),
+    };
+    Objects { own, foreign }
+}
+
+/// Who asks for a path without the permission is refused; with it, is not.
+fn check(what: &str, access: Access, role: Role, answer: &Answer) {
+    assert!(answer.status != 405, "{what}: the document names a method that the route does not have");
+    match access {
+        // Without what a body must say these are refused, but not for who asks.
+        Access::Public => assert!(answer.status != 403, "{what}: {}", answer.status),
+        Access::Needs(permission) if permission.roles().contains(&role) => {
+            assert!(!matches!(answer.status, 401 | 403), "{what}: {}", answer.text);
+            assert!(
+                !answer.text.contains("nothing at this path"),
+                "{what}: the document names a route that is not there"
+            );
+        }
+        Access::Needs(_) => {
+            assert_eq!(answer.status, 403, "{what}: {}", answer.text);
+            assert_eq!(answer.json()["type"], "urn:fandom:problem:forbidden", "{what}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_lets_in_exactly_whom_the_table_names() {
+async fn every_operation_lets_in_exactly_whom_the_table_names() {
     let service = Service::start().await;
+    fixture::fill(&service).await;
+    let other = administration(&service)
+        .add_user("somebody@example.com", "analyst", [Vec::new(), Vec::new()], Some(people::PASSWORD.to_owned()))
+        .await
+        .expect("an account")
+        .email;
+    let operations = operations();
+    let mut with_objects = 0;
     for role in Role::ALL {
-        let key = match role {
-            Role::Service => {
-                let key = administration(&service).add_key("a program", "service", None, 1).await.expect("a key");
-                Some(format!("Bearer {key}"))
-            }
-            _ => None,
-        };
-        let email = match key {
-            Some(_) => String::new(),
-            None => people::account(&service, role.name(), &[], &[]).await,
-        };
-        let mut credentials = match &key {
-            Some(key) => key.clone(),
-            None => bearer(&service, &email).await,
-        };
-        for (method, path, access) in ROUTES.iter().filter(|(_, path, _)| path.starts_with("/api/v1")) {
-            let path = filled(path.trim_start_matches("/api/v1"));
-            let method: Method = method.parse().expect("a method");
-            let empty = json!({});
-            let body = (method != Method::GET).then_some(&empty);
-            let response = send(&service, method.clone(), &path, &[("authorization", &credentials)], body).await;
-            let (status, what) = (response.status().as_u16(), format!("{method} {path} as {}", role.name()));
-            assert!(status != 405, "{what}: the table names a method that the route does not have");
-            match access {
-                // Without what a body must say these are refused, but not for who asks.
-                Access::Public => assert!(status != 403, "{what}: {status}"),
-                Access::Needs(permission) if permission.roles().contains(&role) => {
-                    assert!(!matches!(status, 401 | 403), "{what}: {status}");
+        let mut person = Person::new(&service, role).await;
+        for Operation { method, path, access } in &operations {
+            let may = matches!(access, Access::Needs(permission) if permission.roles().contains(&role));
+            let Some((before, after)) =
+                path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1)))
+            else {
+                let answer = person.ask(&service, method, path).await;
+                check(&format!("{method} {path} as {}", role.name()), *access, role, &answer);
+                if let (true, Some(email)) = (path.contains("logout"), &person.email) {
+                    person.credentials = bearer(&service, email).await;
                 }
-                Access::Needs(_) => {
-                    let answer = read(response).await;
-                    assert_eq!(status, 403, "{what}: {}", answer.text);
-                    assert_eq!(answer.json()["type"], "urn:fandom:problem:forbidden", "{what}");
-                    continue;
-                }
+                continue;
+            };
+            let Objects { own, foreign } = objects(&service, path, &person, &other).await;
+            if let Some(own) = own {
+                let path = format!("{before}{own}{after}");
+                let what = format!("{method} {path}, an own one, as {}", role.name());
+                let answer = person.ask(&service, method, &path).await;
+                check(&what, *access, role, &answer);
+                assert!(!may || answer.status < 300, "{what}: {}", answer.text);
+                with_objects += 1;
             }
-            if status == 404 {
-                let text = read(response).await.text;
-                assert!(!text.contains("nothing at this path"), "{what}: the table names a route that is not there");
-            }
-            if path.contains("logout") && key.is_none() {
-                credentials = bearer(&service, &email).await;
+            let path = format!("{before}{foreign}{after}");
+            let what = format!("{method} {path}, a foreign one, as {}", role.name());
+            let answer = person.ask(&service, method, &path).await;
+            check(&what, *access, role, &answer);
+            if may && (role.is_scoped() || !path.contains("/creators/") && !path.contains("/fans/")) {
+                let empty = answer.status == 200 && answer.json()["items"].as_array().is_some_and(Vec::is_empty);
+                let refused = matches!(answer.status, 404 | 415 | 422 | 503);
+                assert!(empty || refused, "{what}: {} {}", answer.status, answer.text);
             }
         }
     }
-    for (method, path, access) in ROUTES {
-        let method: Method = method.parse().expect("a method");
-        let body = (method != Method::GET).then(|| json!({}));
-        if let (Access::Needs(_), Some(path)) = (access, path.strip_prefix("/api/v1")) {
-            let answer = read(send(&service, method.clone(), &filled(path), &[], body.as_ref()).await).await;
+    assert!(with_objects > 20, "{with_objects}");
+    for Operation { method, path, access } in &operations {
+        let path = path.split('/').map(|part| if part.starts_with('{') { "none" } else { part }).collect::<Vec<_>>();
+        let body = (*method != Method::GET).then(|| json!({}));
+        let path = path.join("/");
+        let path = path.trim_start_matches("/api/v1");
+        if let Access::Needs(_) = access {
+            let answer = read(send(&service, method.clone(), path, &[], body.as_ref()).await).await;
             assert_eq!(answer.status, 401, "{method} {path} as nobody: {}", answer.text);
             assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"fandom\"");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_names_nothing_that_is_not_served() {
+    let described: BTreeSet<(String, String)> =
+        (operations().into_iter()).map(|operation| (operation.method.to_string(), operation.path)).collect();
+    assert!(described.len() > 50, "{}", described.len());
+    let service = Service::start().await;
+    for (method, path, access) in ROUTES {
+        if described.contains(&((*method).to_owned(), (*path).to_owned())) {
+            continue;
+        }
+        // Pages and their parts, and the document itself.
+        assert_eq!((*method, *access), ("GET", Access::Public), "{path} is not in the document");
+        assert_eq!(service.get_with(path, &[]).await.status, 200, "nothing serves {path}");
     }
 }
 
@@ -96,59 +236,4 @@ async fn what_changes_of_an_account_holds_at_once() {
     change(json!({ "disabled": true })).await;
     assert_eq!(people::get(&service, "/auth/me", &own).await.status, 401);
     assert_eq!(people::sign_in(&service, &email, people::PASSWORD).await.status, 401);
-}
-
-/// Where routes that the document does not have are declared, and below what.
-const SOURCES: [(&str, &str); 2] = [("accounts/routes.rs", "/api/v1"), ("docs.rs", "")];
-
-/// The routes that a source declares, each with the methods of its handlers.
-fn declared(source: &str, prefix: &str, found: &mut BTreeSet<(String, String)>) {
-    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
-    for call in source.split(".route(\"").skip(1) {
-        let (path, handlers) = call.split_once('"').expect("a path ends");
-        let handlers = handlers.split(".nest(").next().unwrap_or_default();
-        for method in ["get", "post", "put", "patch", "delete"] {
-            if handlers.contains(&format!("{method}(")) {
-                found.insert((method.to_uppercase(), format!("{prefix}{path}")));
-            }
-        }
-    }
-}
-
-fn sources(folder: &Path, all: &mut Vec<std::path::PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {
-        let path = entry.path();
-        if path.is_dir() { sources(&path, all) } else { all.push(path) }
-    }
-}
-
-#[test]
-fn every_route_of_the_sources_is_in_the_table() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut all, mut found) = (Vec::new(), BTreeSet::new());
-    sources(&root, &mut all);
-    for path in all {
-        let source = std::fs::read_to_string(&path).expect("a source");
-        let name = path.strip_prefix(&root).expect("below").display().to_string();
-        match SOURCES.iter().find(|(source, _)| *source == name) {
-            Some((_, prefix)) => declared(&source, prefix, &mut found),
-            None if name == "web.rs" => (),
-            None => {
-                let tested = source.split("#[cfg(test)]").next().unwrap_or_default();
-                assert!(!tested.contains(".route(\""), "{name} declares routes; name it in SOURCES");
-            }
-        }
-    }
-    let document = fandom_api::document();
-    for (path, methods) in document["paths"].as_object().expect("paths") {
-        let methods = methods.as_object().expect("methods").keys();
-        found.extend(methods.map(|method| (method.to_uppercase(), path.clone())));
-    }
-    assert!(found.len() > 40, "the sources are read: {}", found.len());
-    let named: BTreeSet<_> =
-        ROUTES.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
-    let missing: Vec<_> = found.difference(&named).collect();
-    assert!(missing.is_empty(), "add a line to ROUTES in api/src/permissions.rs for each of {missing:?}");
-    let gone: Vec<_> = named.difference(&found).filter(|(_, path)| path.starts_with("/api/")).collect();
-    assert!(gone.is_empty(), "no source declares {gone:?}");
 }

@@ -327,7 +327,7 @@ pub fn questions(names: &Names<'_>) -> Vec<Question> {
         question(
             "fans",
             &[("segment", "Champions,Lost"), ("sort", "r_days")],
-            fans("segment in ('Champions', 'Lost')", "g.last_purchase desc nulls last, creator_id desc, fan_id desc"),
+            fans("segment in ('Champions', 'Lost')", "g.last_purchase desc nulls last, creator_id, fan_id"),
         ),
         question("clusters", &[], clusters(zone)),
         question("clusters/moves", &[], moves("true")),

@@ -1,9 +1,10 @@
-//! The bodies of uploads, mappings and messages: what is not a record of the views is described in `ingest.json`, with examples.
+//! Bodies that are not records of the views: those of uploads, mappings, messages and tasks are described in `ingest.json`, those of
+//! accounts in `accounts.json`, with examples.
 
 use serde_json::{Map, Value, json};
 
 /// The descriptions: `components`, `operations` by name, and `shared` examples by the word that stands for them.
-const DESCRIBED: &str = include_str!("ingest.json");
+const DESCRIBED: [&str; 2] = [include_str!("ingest.json"), include_str!("accounts.json")];
 
 /// What is described.
 pub struct Described {
@@ -14,15 +15,17 @@ pub struct Described {
 impl Described {
     /// Reads the descriptions.
     pub fn read() -> Described {
-        let mut all: Value = serde_json::from_str(DESCRIBED).expect("the descriptions are JSON");
-        let shared = all["shared"].take();
-        let mut taken = |name: &str| {
-            let mut part = all[name].take();
-            fill(&mut part, &shared);
-            let Value::Object(members) = part else { return Map::new() };
-            members
-        };
-        Described { components: taken("components"), operations: taken("operations") }
+        let mut described = Described { components: Map::new(), operations: Map::new() };
+        for text in DESCRIBED {
+            let mut all: Value = serde_json::from_str(text).expect("the descriptions are JSON");
+            let shared = all["shared"].take();
+            for (name, into) in [("components", &mut described.components), ("operations", &mut described.operations)] {
+                let mut part = all[name].take();
+                fill(&mut part, &shared);
+                into.extend(part.as_object().cloned().unwrap_or_default());
+            }
+        }
+        described
     }
 
     /// Adds to an operation what is described of it.
