@@ -52,6 +52,8 @@ check: ## set up, then format, lints, documentation, dependencies, deployments
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
+	cp Cargo.lock connectors/fuzz/Cargo.lock
+	RUSTFLAGS="--cfg fuzzing" cargo check --quiet --manifest-path connectors/fuzz/Cargo.toml --target-dir target/fuzz --lib --bin seeds
 	@scripts/dependencies
 	@scripts/deployments
 

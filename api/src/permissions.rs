@@ -128,6 +128,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/assets/account.js", Public),
     ("GET", "/assets/files.js", Public),
     ("GET", "/assets/tasks.js", Public),
+    ("GET", "/assets/uploads.js", Public),
     ("GET", "/assets/reconciliation.js", Public),
     ("GET", "/assets/format.js", Public),
     ("GET", "/assets/icon.svg", Public),

@@ -15,12 +15,13 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// A file: path, media type, content.
 type File = (&'static str, &'static str, &'static str);
 
-const FILES: [File; 9] = [
+const FILES: [File; 10] = [
     ("/", "text/html; charset=utf-8", include_str!("../web/index.html")),
     ("/assets/style.css", "text/css; charset=utf-8", include_str!("../web/style.css")),
     ("/assets/page.js", "text/javascript; charset=utf-8", include_str!("../web/page.js")),
     ("/assets/account.js", "text/javascript; charset=utf-8", include_str!("../web/account.js")),
     ("/assets/files.js", "text/javascript; charset=utf-8", include_str!("../web/files.js")),
+    ("/assets/uploads.js", "text/javascript; charset=utf-8", include_str!("../web/uploads.js")),
     ("/assets/tasks.js", "text/javascript; charset=utf-8", include_str!("../web/tasks.js")),
     ("/assets/reconciliation.js", "text/javascript; charset=utf-8", include_str!("../web/reconciliation.js")),
     ("/assets/format.js", "text/javascript; charset=utf-8", include_str!("../web/format.js")),

@@ -4,9 +4,11 @@
 const $ = (id) => document.getElementById(id);
 let csrf = null;
 
+/** Headers of what changes something. */
+export const proof = () => (csrf ? { "x-csrf-token": csrf } : {});
+
 async function send(path, body, method = "POST") {
-  const headers = { "content-type": "application/json" };
-  if (csrf) headers["x-csrf-token"] = csrf;
+  const headers = { "content-type": "application/json", ...proof() };
   const response = await fetch(`/api/v1/auth/${path}`, { method, headers, body: body && JSON.stringify(body) });
   if (response.ok) return response.status === 204 ? null : response.json();
   const problem = await response.json().catch(() => ({}));

@@ -75,7 +75,7 @@ function fileElement(file) {
   const element = make("li", `file is-${file.state}`);
   element.append(make("span", `badge is-${file.state}`, STATES[file.state]?.label ?? file.state));
   const body = make("div", "file-body");
-  const name = make("p", "file-name", file.name);
+  const name = make("p", "file-name", shownName(file));
   name.title = file.file ?? file.name;
   body.append(name, make("p", "file-line", describe(file)));
   if (file.error) body.append(make("p", "file-error", file.error));
@@ -96,6 +96,13 @@ function fileElement(file) {
   }
   element.append(figures);
   return element;
+}
+
+/** A name without the folder that keeps each upload apart from others of its name. */
+function shownName(file) {
+  if (!file.file?.startsWith("uploads:")) return file.name;
+  const parts = file.name.split("/");
+  return parts.toSpliced(-2, 1).join("/");
 }
 
 function chip(text, className) {

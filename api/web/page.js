@@ -5,6 +5,8 @@ import { signedOut, whoAmI } from "./account.js";
 import * as show from "./format.js";
 import { renderFiles } from "./files.js";
 import { renderReconciliation } from "./reconciliation.js";
+import { watchTasks } from "./tasks.js";
+import { takeUploads } from "./uploads.js";
 
 const $ = (id) => document.getElementById(id);
 const API = "/api/v1";
@@ -382,9 +384,19 @@ function sortBy(sort) {
 }
 
 async function begin() {
-  const me = await whoAmI().catch(() => null);
+  const me = await whoAmI().catch((failure) => failure);
   if (!me) return;
+  if (me instanceof Error) {
+    console.warn(me);
+    state.failure = me.message;
+    renderState();
+    await pause(2000);
+    return void begin();
+  }
   may = me.permissions;
+  state.failure = null;
+  if (may.includes("ops.read")) watchTasks();
+  if (may.includes("files.write")) takeUploads($, () => refresh("files"));
   $("files").closest("section").hidden = !may.includes(NEEDS.files);
   for (const column of COLUMNS) {
     const header = document.createElement("th");

@@ -61,5 +61,8 @@ async function refresh() {
   }
 }
 
-refresh();
-setInterval(refresh, EVERY_MS);
+/** Shows the tasks from now on. */
+export function watchTasks() {
+  refresh();
+  setInterval(refresh, EVERY_MS);
+}

@@ -8,8 +8,11 @@ use fandom_tests::expected::differences_at;
 use fandom_tests::suite::{Part, Suite};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long the database stands still.
-const STALL: Duration = Duration::from_secs(20);
+/// How long the database stands still; `FANDOM_STALL_SECONDS` makes it longer.
+fn stall() -> Duration {
+    let seconds = std::env::var("FANDOM_STALL_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(20))
+}
 /// What a job of few rows may grow by meanwhile, in bytes: what is on the way, and the buffers of clients.
 const GROWTH: u64 = 160 << 20;
 /// Rows that come meanwhile, in one file after the other.
@@ -47,7 +50,7 @@ async fn a_database_that_stands_still_stops_the_reading() {
     for file in 0..FILES {
         std::fs::write(suite.inbox.join(format!("more {file}.csv")), dashboard(file)).expect("the file can be written");
     }
-    tokio::time::sleep(STALL).await;
+    tokio::time::sleep(stall()).await;
     let grown = suite.most_memory(Part::Dataflow).expect("it still runs").saturating_sub(before);
     assert!(grown < GROWTH, "{} MiB more while nothing could be written\n{}", grown >> 20, suite.logs());
     drop(lock);

@@ -1,7 +1,7 @@
 //! What the fuzz targets call. The reader is compiled into this crate, so that its inner parts are reached, and nothing of Kafka
 //! and Postgres has to be built with a fuzzer's instruments. A panic, an abort, a second of work or a gibibyte of memory is a finding.
 
-#[expect(dead_code, reason = "some of it is for the connector alone")]
+#[allow(dead_code, unused_imports, reason = "some of it is for the connector alone")]
 mod workbook;
 
 #[path = "../../tests/workbook/made.rs"]
@@ -58,6 +58,7 @@ fn read(bytes: &[u8]) {
             max_shared_string_bytes: 8 << 20,
             ..Limits::default()
         },
+        mappings: Default::default(),
     };
     FILE.with_borrow_mut(|(path, file)| {
         file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(bytes)).expect("it can be written");
