@@ -6,8 +6,7 @@
 Over an empty database, which it brings to the newest schema, it starts `target/release/fandom api`, opens the streams, and then does
 what the dataflow does at the end of a transaction, some times. It fails unless every stream is told of every commit, and all of
 them end when the API is told to stop. It prints the memory of a stream, the time from a commit until the last stream has been told,
-and the time of the end. It needs a file descriptor a stream
-in each of the two processes (`ulimit -n`), Python 3.10 and psql.
+and the time of the end. It needs a file descriptor a stream in each of the two processes (`ulimit -n`), Python 3.10 and psql.
 """
 
 import argparse
