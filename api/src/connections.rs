@@ -72,6 +72,10 @@ pub async fn serve(
                 continue;
             }
         };
+        // What live streams tell is small, and waits for nothing.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection may wait before it sends little");
+        }
         let connection =
             Connection { peer, router: router.clone(), headers: bounds.headers, watcher: graceful.watcher() };
         let certificates = certificates.clone();
