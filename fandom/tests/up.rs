@@ -145,7 +145,9 @@ async fn everything_starts_stops_and_comes_back() {
     wait_until_gone(&data, Duration::from_secs(10));
     let mut third = up(&data, &[]);
     third.ready();
-    assert_eq!(Connection::read(&data).expect("it says where everything is"), connection);
+    let again = Connection::read(&data).expect("it says where everything is");
+    assert_ne!(again.key, connection.key, "a key holds until the stop");
+    assert_eq!(Connection { key: connection.key.clone(), ..again }, connection);
     assert_eq!(times_live(&data), 2, "it is not ready because of what the run before left in the tables");
 
     // A part and a server that are killed come back.
