@@ -38,6 +38,8 @@ pub struct Accounts {
     pub known: Arc<identify::Known>,
     /// How messages are sent; none without a server for them.
     pub mail: Option<Arc<mail::Mail>>,
+    /// How long sessions last.
+    pub lasting: sessions::Lasting,
     /// SHA-256 of the key that this process was started with.
     pub start_key: Option<Vec<u8>>,
 }
@@ -53,6 +55,7 @@ impl Accounts {
             signing: Arc::default(),
             known: Arc::default(),
             mail: settings.mail.clone().map(Arc::new),
+            lasting: settings.sessions,
             start_key: settings.key.as_deref().map(tokens::digest),
         })
     }

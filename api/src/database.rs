@@ -268,6 +268,17 @@ impl Snapshot<'_> {
         rows
     }
 
+    /// Runs a statement over all rows, whoever asks. It has to keep to itself what is not theirs.
+    ///
+    /// # Errors
+    /// When Postgres does not answer, or refuses.
+    pub async fn query_all(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Problem> {
+        let begun = Instant::now();
+        let rows = self.transaction.query_typed(sql, binds).await.map_err(|error| refused(&error));
+        meters::statement(sql, begun.elapsed(), self.slow);
+        rows
+    }
+
     /// Runs a statement whose rows come one by one.
     ///
     /// # Errors

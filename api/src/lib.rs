@@ -22,8 +22,10 @@
 mod accounts;
 mod answers;
 mod audit;
+mod certificates;
 pub mod command;
 mod commits;
+mod connections;
 mod cursor;
 mod database;
 mod docs;

@@ -44,9 +44,27 @@ const SIGN_INS: Metric = Metric::counter(
     "Tries to sign in (succeeded, refused: a wrong password or address, slowed: after too many of those).",
 );
 
+const CERTIFICATE: Metric = Metric::gauge(
+    "fandom_api_certificate_expires_timestamp_seconds",
+    &[],
+    "When the certificate that TLS shows expires, in seconds since 1970; without one, not there.",
+);
+
 /// Everything that the API measures, beside what every process does.
-pub const METRICS: &[Metric] =
-    &[REQUESTS, SECONDS, IN_FLIGHT, STREAMS, POOL_SIZE, POOL_MOST, POOL_WAITING, STATEMENTS, SLOW, ANSWERS, SIGN_INS];
+pub const METRICS: &[Metric] = &[
+    REQUESTS,
+    SECONDS,
+    IN_FLIGHT,
+    STREAMS,
+    POOL_SIZE,
+    POOL_MOST,
+    POOL_WAITING,
+    STATEMENTS,
+    SLOW,
+    ANSWERS,
+    SIGN_INS,
+    CERTIFICATE,
+];
 
 /// How often the pool is looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -86,6 +104,11 @@ pub(crate) fn answered(how: &'static str) {
 /// Somebody tried to sign in, and `succeeded`, was `refused` or `slowed`.
 pub(crate) fn sign_in(outcome: &'static str) {
     counter!(SIGN_INS.name, "outcome" => outcome).increment(1);
+}
+
+/// A certificate was read that expires then, in seconds since 1970.
+pub(crate) fn certificate(expires: i64) {
+    gauge!(CERTIFICATE.name).set(expires as f64);
 }
 
 /// A live stream was opened (1) or ended (-1).

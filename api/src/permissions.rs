@@ -89,6 +89,7 @@ permissions! {
         [Admin Manager Analyst],
     LiveRead "live.read" "be told of commits" [Admin Manager Analyst Chatter Creator Service],
     OpsRead "ops.read" "see whether what runs goes well" [Admin Manager Analyst Service],
+    SettingsRead "settings.read" "see what the API is set to, without secrets" [Admin],
     AccountOwn "account.own" "see and end own sessions, change the own password" [Admin Manager Analyst Chatter Creator],
     UsersRead "users.read" "see accounts" [Admin],
     UsersWrite "users.write" "invite, change and disable accounts" [Admin],
@@ -116,7 +117,7 @@ pub enum Access {
 use Access::{Needs, Public};
 use Permission::{
     AccountOwn, AuditRead, ClustersRead, FansRead, FiguresRead, FilesRead, FilesWrite, KeysRead, KeysWrite, LiveRead,
-    MessagesRead, OpsRead, UsersRead, UsersWrite,
+    MessagesRead, OpsRead, SettingsRead, UsersRead, UsersWrite,
 };
 
 /// Every route: method, path as the router has it, what it asks for. `GET` answers `HEAD` too.
@@ -142,6 +143,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/chatters", Needs(FiguresRead)),
     ("GET", "/api/v1/chatters/performance", Needs(FiguresRead)),
     ("GET", "/api/v1/chatters/ranking", Needs(FiguresRead)),
+    ("GET", "/api/v1/chatters/rank", Needs(FiguresRead)),
     ("GET", "/api/v1/chatters/series", Needs(FiguresRead)),
     ("GET", "/api/v1/creators", Needs(FiguresRead)),
     ("GET", "/api/v1/creators/{creator}/daily", Needs(FiguresRead)),
@@ -156,6 +158,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/template", Needs(FiguresRead)),
     ("GET", "/api/v1/live", Needs(LiveRead)),
     ("GET", "/api/v1/ops/tasks", Needs(OpsRead)),
+    ("GET", "/api/v1/settings", Needs(SettingsRead)),
     ("GET", "/api/v1/ingest/uploads", Needs(FilesRead)),
     ("POST", "/api/v1/ingest/uploads", Needs(FilesWrite)),
     ("GET", "/api/v1/ingest/uploads/{id}", Needs(FilesRead)),

@@ -12,10 +12,12 @@ mod messages;
 mod ops;
 mod overview;
 mod performance;
+mod rank;
 mod ranking;
 mod reconciliation;
 mod sales;
 mod series;
+mod settings;
 mod template;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(chatters::list))
         .routes(routes!(performance::list))
         .routes(routes!(ranking::list))
+        .routes(routes!(rank::own))
         .routes(routes!(series::list))
         .routes(routes!(creators::list))
         .routes(routes!(creators::daily))
@@ -47,6 +50,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(template::list))
         .routes(routes!(live::stream))
         .routes(routes!(ops::tasks))
+        .routes(routes!(settings::list))
         .nest("/ingest", ingest::routes())
 }
 

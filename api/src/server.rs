@@ -12,11 +12,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
+use crate::certificates::{CertificateError, Certificates};
 use crate::commits::Commits;
 use crate::database::Database;
 use crate::protection::{self, Limits};
 use crate::resources::ingest::{self, Progress};
-use crate::{docs, meters, openapi, request, settings::ApiSettings, web};
+use crate::{certificates, connections, docs, meters, openapi, request, settings::ApiSettings, web};
 
 /// Why the API could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +34,9 @@ pub enum ApiError {
     /// The pool of connections was refused.
     #[error("the pool of connections to Postgres could not be made")]
     Pool(#[from] deadpool_postgres::BuildError),
-    /// Serving failed.
-    #[error("the server ended")]
-    Serve(#[source] std::io::Error),
+    /// The certificate cannot be used.
+    #[error("the certificate of FANDOM_API_TLS_CERT and FANDOM_API_TLS_KEY cannot be used")]
+    Certificate(#[from] CertificateError),
 }
 
 /// What every resource can reach.
@@ -71,6 +72,7 @@ pub struct Server {
     router: Router,
     app: App,
     postgres: PostgresSettings,
+    certificates: Option<Arc<Certificates>>,
     closing: CancellationToken,
 }
 
@@ -78,7 +80,7 @@ impl Server {
     /// Takes the port. Postgres need not answer yet: until it does, so does the API with 503.
     ///
     /// # Errors
-    /// When the port cannot be taken.
+    /// When the port cannot be taken, or the certificate cannot be used.
     pub async fn bind(settings: ApiSettings, postgres: PostgresSettings) -> Result<Server, ApiError> {
         let port = settings.port;
         let bound = async {
@@ -87,6 +89,7 @@ impl Server {
             Ok((listener, address))
         };
         let (listener, address) = bound.await.map_err(|source| ApiError::Bind { port, source })?;
+        let certificates = settings.tls.clone().map(Certificates::read).transpose()?.map(Arc::new);
         let closing = CancellationToken::new();
         let database = Database::new(&postgres, settings.pool, settings.timeout, settings.slow)?;
         let commits = Commits::new(closing.clone(), settings.live_streams);
@@ -95,7 +98,7 @@ impl Server {
         let progress = Progress::default();
         let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
         meters::describe_all();
-        Ok(Server { listener, address, router: router(app.clone()), app, postgres, closing })
+        Ok(Server { listener, address, router: router(app.clone()), app, postgres, certificates, closing })
     }
 
     /// Where it listens.
@@ -108,31 +111,31 @@ impl Server {
     /// # Errors
     /// When the server fails.
     pub async fn serve(self, stop: CancellationToken) -> Result<(), ApiError> {
-        let Server { listener, address, router, app, postgres, closing } = self;
+        let Server { listener, address, router, app, postgres, certificates, closing } = self;
         tracing::info!(%address, "the API listens");
         tokio::spawn(meters::watch_pool(app.database.clone(), closing.clone()));
         let beside = tokio::spawn(ingest::beside(app.clone(), postgres.clone()));
         let following = tokio::spawn(app.commits.clone().follow(postgres));
         let _end_streams = closing.clone().drop_guard();
-        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown({
-                let (stop, closing) = (stop.clone(), closing.clone());
-                async move {
-                    stop.cancelled().await;
-                    closing.cancel();
-                }
-            });
+        if let Some(certificates) = certificates.clone() {
+            tokio::spawn(certificates::follow(certificates, closing.clone()));
+        }
+        let stopping = {
+            let (stop, closing) = (stop.clone(), closing.clone());
+            async move {
+                stop.cancelled().await;
+                closing.cancel();
+            }
+        };
+        let serving = connections::serve(listener, router, certificates, app.settings.bounds, stopping);
         let overdue = async {
             stop.cancelled().await;
             tokio::time::sleep(LAST_REQUESTS).await;
         };
-        let ended = tokio::select! {
-            ended = serving.into_future() => ended.map_err(ApiError::Serve),
-            () = overdue => {
-                tracing::warn!("requests were cut off, since they did not end in time");
-                Ok(())
-            }
-        };
+        tokio::select! {
+            () = serving => {}
+            () = overdue => tracing::warn!("requests were cut off, since they did not end in time"),
+        }
         closing.cancel();
         if following.await.is_err() {
             tracing::error!("the task that follows commits panicked");
@@ -140,7 +143,7 @@ impl Server {
         beside.abort();
         app.database.close();
         app.accounts.store.close();
-        ended
+        Ok(())
     }
 }
 

@@ -7,8 +7,12 @@ use std::time::Duration;
 use fandom_services::env::{Env, listen_address};
 use fandom_services::sealing::KeyRing;
 use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 
 use crate::accounts::mail::Mail;
+use crate::accounts::sessions::Lasting;
+use crate::certificates::CertificateFiles;
+use crate::connections::Bounds;
 
 /// How the API answers.
 ///
@@ -29,6 +33,14 @@ use crate::accounts::mail::Mail;
 ///   starts this process (none).
 /// - `FANDOM_API_RATE`: requests a second by one account, key or address, 0 for any number (200). Five times as many may come at once.
 /// - `FANDOM_API_AT_ONCE`: requests under way at once; one more is turned away (512).
+/// - `FANDOM_API_CONNECTIONS`: connections at once; further ones wait until one is closed (4096).
+/// - `FANDOM_API_HEADER_SECONDS`: for how long a connection may be idle, or dribble the headers of a request (65, longer than
+///   balancers keep idle connections).
+/// - `FANDOM_API_TLS_CERT`, `FANDOM_API_TLS_KEY`: files of a certificate with its chain and of its key, PEM; with them nothing is
+///   answered but over TLS. They are read again when they change.
+/// - `FANDOM_SESSION_HOURS`: how long a session lasts (720, which is 30 days).
+/// - `FANDOM_SESSION_IDLE_HOURS`: how long a session lasts without being used (168, which is 7 days).
+/// - `FANDOM_TEAM_RANKS`: whether a chatter is told their rank among all chatters, `yes` or `no` (`no`).
 /// - `FANDOM_API_ORIGINS`: origins of pages elsewhere that may read answers, such as `https://board.example`, separated by commas.
 /// - `FANDOM_API_PROXIES`: addresses of proxies that are believed when they say for whom they ask, separated by commas.
 #[derive(Clone, Debug)]
@@ -67,6 +79,14 @@ pub struct ApiSettings {
     pub origins: Vec<String>,
     /// Addresses of proxies that are believed.
     pub proxies: Vec<IpAddr>,
+    /// What connections are bound by.
+    pub bounds: Bounds,
+    /// The certificate that is shown; without one, TLS is left to a proxy.
+    pub tls: Option<CertificateFiles>,
+    /// How long sessions last.
+    pub sessions: Lasting,
+    /// Whether chatters are told their rank among all.
+    pub team_ranks: bool,
     /// How messages are sent.
     pub(crate) mail: Option<Mail>,
 }
@@ -124,9 +144,82 @@ impl ApiSettings {
             proxies: env.checked("FANDOM_API_PROXIES", Vec::new(), "addresses such as 10.0.0.1", |text| {
                 text.split(',').map(|address| address.trim().parse().ok()).collect()
             }),
+            bounds: Bounds {
+                connections: env.checked("FANDOM_API_CONNECTIONS", 4096, "a number from 1 to 100000", |text| {
+                    text.parse().ok().filter(|count| (1..=100_000).contains(count))
+                }),
+                headers: seconds(env, "FANDOM_API_HEADER_SECONDS", 65),
+            },
+            tls: certificate(env),
+            sessions: sessions(env),
+            team_ranks: env.checked("FANDOM_TEAM_RANKS", false, "yes or no", |text| match text {
+                "yes" => Some(true),
+                "no" => Some(false),
+                _ => None,
+            }),
             mail: Mail::from_env(env),
         }
     }
+
+    /// What is set, by variable; of secrets, whether they are.
+    pub fn shown(&self) -> Vec<(&'static str, Value)> {
+        let texts =
+            |paths: Option<[&PathBuf; 2]>, place: usize| json!(paths.map(|paths| paths[place].display().to_string()));
+        let tls = self.tls.as_ref().map(|files| [&files.certificate, &files.key]);
+        let proxies: Vec<String> = self.proxies.iter().map(IpAddr::to_string).collect();
+        vec![
+            ("FANDOM_PORT", self.port.into()),
+            ("FANDOM_LISTEN", self.listen.to_string().into()),
+            ("FANDOM_REPORTING_TZ", json!(self.reporting_tz.iana_name())),
+            ("FANDOM_API_POOL", self.pool.into()),
+            ("FANDOM_API_TIMEOUT_SECONDS", self.timeout.as_secs().into()),
+            ("FANDOM_API_SLOW_MS", json!(u64::try_from(self.slow.as_millis()).ok())),
+            ("FANDOM_API_HEARTBEAT_SECONDS", self.heartbeat.as_secs().into()),
+            ("FANDOM_API_LIVE_STREAMS", self.live_streams.into()),
+            ("FANDOM_API_CONNECTIONS", self.bounds.connections.into()),
+            ("FANDOM_API_HEADER_SECONDS", self.bounds.headers.as_secs().into()),
+            ("FANDOM_API_TLS_CERT", texts(tls, 0)),
+            ("FANDOM_API_TLS_KEY", texts(tls, 1)),
+            ("FANDOM_UPLOADS_DIR", json!(self.uploads.as_ref().map(|folder| folder.display().to_string()))),
+            ("FANDOM_MAX_FILE_BYTES", self.max_file_bytes.into()),
+            ("FANDOM_API_HOSTS", json!(self.hosts)),
+            ("FANDOM_API_RATE", self.rate.into()),
+            ("FANDOM_API_AT_ONCE", self.at_once.into()),
+            ("FANDOM_API_ORIGINS", json!(self.origins)),
+            ("FANDOM_API_PROXIES", json!(proxies)),
+            ("FANDOM_SESSION_HOURS", self.sessions.hours.into()),
+            ("FANDOM_SESSION_IDLE_HOURS", self.sessions.idle_hours.into()),
+            ("FANDOM_TEAM_RANKS", self.team_ranks.into()),
+            ("FANDOM_API_KEY", self.key.is_some().into()),
+            ("FANDOM_ARCHIVE_KEY", self.archive_keys.is_some().into()),
+            ("FANDOM_SMTP_URL", self.mail.is_some().into()),
+        ]
+    }
+}
+
+/// Where the certificate is: both files, or neither.
+fn certificate(env: &mut Env) -> Option<CertificateFiles> {
+    match (env.text("FANDOM_API_TLS_CERT"), env.text("FANDOM_API_TLS_KEY")) {
+        (Some(certificate), Some(key)) => Some(CertificateFiles { certificate: certificate.into(), key: key.into() }),
+        (None, None) => None,
+        (Some(_), None) => {
+            env.problem("FANDOM_API_TLS_KEY", "is not set; a certificate (FANDOM_API_TLS_CERT) needs its key");
+            None
+        }
+        (None, Some(_)) => {
+            env.problem("FANDOM_API_TLS_CERT", "is not set; a key (FANDOM_API_TLS_KEY) needs its certificate");
+            None
+        }
+    }
+}
+
+fn sessions(env: &mut Env) -> Lasting {
+    let mut hours = |variable, default| {
+        env.checked(variable, default, "a number of hours from 1 to 8760", |text| {
+            text.parse().ok().filter(|hours| (1..=8760).contains(hours))
+        })
+    };
+    Lasting { hours: hours("FANDOM_SESSION_HOURS", 720), idle_hours: hours("FANDOM_SESSION_IDLE_HOURS", 168) }
 }
 
 /// The key of whatever starts this process. What is wrong with it is told without repeating it.
@@ -163,9 +256,18 @@ mod tests {
             ("FANDOM_REPORTING_TZ", "Mars/Olympus"),
             ("FANDOM_API_POOL", "0"),
             ("FANDOM_API_TIMEOUT_SECONDS", "-1"),
+            ("FANDOM_API_TLS_CERT", "/certificate.pem"),
+            ("FANDOM_SESSION_IDLE_HOURS", "0"),
         ])
-        .expect_err("four are wrong");
-        for variable in ["FANDOM_PORT", "FANDOM_REPORTING_TZ", "FANDOM_API_POOL", "FANDOM_API_TIMEOUT_SECONDS"] {
+        .expect_err("six are wrong");
+        for variable in [
+            "FANDOM_PORT",
+            "FANDOM_REPORTING_TZ",
+            "FANDOM_API_POOL",
+            "FANDOM_API_TIMEOUT_SECONDS",
+            "FANDOM_API_TLS_KEY",
+            "FANDOM_SESSION_IDLE_HOURS",
+        ] {
             assert!(problems.contains(variable), "{problems}");
         }
     }

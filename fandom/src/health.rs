@@ -34,19 +34,24 @@ enum Part {
 /// # Errors
 /// When it does not answer, or (the API, with `--ready`) says that it is not ready.
 pub fn run(args: &HealthArgs, mut env: Env) -> anyhow::Result<()> {
-    let (port, path) = match args.part {
+    let (port, path, over_tls) = match args.part {
         Part::Api => {
             let settings = ApiSettings::from_env(&mut env);
-            (finish(env, settings)?.port, if args.ready { "/api/v1/ready" } else { "/api/v1/health" })
+            let settings = finish(env, settings)?;
+            let path = if args.ready { "/api/v1/ready" } else { "/api/v1/health" };
+            (settings.port, path, settings.tls.is_some())
         }
         _ if args.ready => bail!("--ready can be asked of the api alone"),
         _ => {
             let settings = MetricsSettings::from_env(&mut env);
-            (finish(env, settings)?.port, "/metrics")
+            (finish(env, settings)?.port, "/metrics", false)
         }
     };
     ensure!(port != 0, "the part answers nowhere: set FANDOM_METRICS_PORT (of the api, FANDOM_PORT) to a port");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    ensure!(runtime.block_on(answers_ok(port, path)), "no answer with status 200 from http://127.0.0.1:{port}{path}");
+    ensure!(
+        runtime.block_on(answers_ok(port, path, over_tls)),
+        "no answer with status 200 from port {port} of 127.0.0.1, {path}"
+    );
     Ok(())
 }

@@ -173,6 +173,21 @@ pub const SETTINGS: &[Setting] = &[
         "requests a second by one account, key or address, of which five times as many may come at once; 0 for any number",
     ),
     setting("FANDOM_API_AT_ONCE", "512", "requests under way at once; one more is turned away"),
+    setting("FANDOM_API_CONNECTIONS", "4096", "connections at once; further ones wait until one is closed"),
+    setting(
+        "FANDOM_API_HEADER_SECONDS",
+        "65",
+        "seconds for which a connection may be idle or dribble the headers of a request; longer than balancers keep idle ones",
+    ),
+    setting(
+        "FANDOM_API_TLS_CERT",
+        "none",
+        "file of the certificate that the API shows, with its chain, in PEM; read again when it changes. None leaves TLS to a proxy",
+    ),
+    setting("FANDOM_API_TLS_KEY", "none", "file of the certificate's private key, in PEM"),
+    setting("FANDOM_SESSION_HOURS", "720", "hours for which a session lasts"),
+    setting("FANDOM_SESSION_IDLE_HOURS", "168", "hours for which a session lasts without being used"),
+    setting("FANDOM_TEAM_RANKS", "no", "yes lets chatters be told their rank among all chatters, without names"),
     setting("FANDOM_API_ORIGINS", "none", "origins of pages elsewhere that may read answers, separated by commas"),
     setting(
         "FANDOM_API_PROXIES",

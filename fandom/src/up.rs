@@ -60,6 +60,8 @@ struct Plan {
     inbox: PathBuf,
     uploads: PathBuf,
     port: u16,
+    /// Whether the API shows a certificate.
+    over_tls: bool,
     workers: usize,
     sample: bool,
     /// The broker to use instead of a local one.
@@ -123,9 +125,9 @@ fn plan(args: &UpArgs, env: Env) -> anyhow::Result<(Plan, AllSettings)> {
     let data = absolute(&data)?;
     let inbox = inbox.map_or_else(|| Ok(data.join("inbox")), |inbox| absolute(&inbox))?;
     let uploads = settings.api.uploads.as_deref().map_or_else(|| Ok(data.join("uploads")), absolute)?;
-    let (port, workers) = (settings.api.port, settings.dataflow.workers);
+    let (port, over_tls, workers) = (settings.api.port, settings.api.tls.is_some(), settings.dataflow.workers);
     Ok((
-        Plan { data, inbox, uploads, port, workers, sample: !args.no_sample, kafka, database_url, makes_key },
+        Plan { data, inbox, uploads, port, over_tls, workers, sample: !args.no_sample, kafka, database_url, makes_key },
         settings,
     ))
 }
@@ -194,9 +196,10 @@ impl Up {
             }
             self.parts.push(Supervisor::start(name, environment, &logs, patience)?);
         }
-        readiness::wait(self.plan.port, &postgres, &self.parts, heartbeat).await;
+        readiness::wait((self.plan.port, self.plan.over_tls), &postgres, &self.parts, heartbeat).await;
 
-        let api = format!("http://127.0.0.1:{}", self.plan.port);
+        let scheme = if self.plan.over_tls { "https" } else { "http" };
+        let api = format!("{scheme}://127.0.0.1:{}", self.plan.port);
         let inbox = self.plan.inbox.clone();
         Connection { api: api.clone(), key, database_url, kafka: kafka.bootstrap_servers, inbox: inbox.clone() }
             .write(&data)?;

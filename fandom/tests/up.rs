@@ -125,7 +125,7 @@ async fn everything_starts_stops_and_comes_back() {
     let mode = std::fs::metadata(file(&data)).expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the file holds a password");
     let port: u16 = connection.api.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    assert!(answers_ok(port, "/api/v1/ready").await && answers_ok(port, "/").await);
+    assert!(answers_ok(port, "/api/v1/ready", false).await && answers_ok(port, "/", false).await);
     assert!(std::fs::read_dir(&connection.inbox).expect("the inbox").count() > 3, "the inbox has samples");
 
     // A second one on the same directory is refused, and the first goes on.
@@ -137,7 +137,7 @@ async fn everything_starts_stops_and_comes_back() {
         "{}",
         text(&second)
     );
-    assert!(answers_ok(port, "/api/v1/ready").await);
+    assert!(answers_ok(port, "/api/v1/ready", false).await);
 
     // Killed from outside, with everything it started: no process stays, and the next start finds all as it was.
     assert_eq!(times_live(&data), 1);
@@ -145,7 +145,9 @@ async fn everything_starts_stops_and_comes_back() {
     wait_until_gone(&data, Duration::from_secs(10));
     let mut third = up(&data, &[]);
     third.ready();
-    assert_eq!(Connection::read(&data).expect("it says where everything is"), connection);
+    let again = Connection::read(&data).expect("it says where everything is");
+    assert_ne!(again.key, connection.key, "a key holds until the stop");
+    assert_eq!(Connection { key: connection.key.clone(), ..again }, connection);
     assert_eq!(times_live(&data), 2, "it is not ready because of what the run before left in the tables");
 
     // A part and a server that are killed come back.
@@ -161,7 +163,7 @@ async fn everything_starts_stops_and_comes_back() {
     }
     let deadline = Instant::now() + Duration::from_secs(60);
     std::thread::sleep(Duration::from_millis(200));
-    while !answers_ok(port, "/api/v1/ready").await {
+    while !answers_ok(port, "/api/v1/ready", false).await {
         assert!(Instant::now() < deadline, "it did not become ready again");
         std::thread::sleep(Duration::from_millis(200));
     }

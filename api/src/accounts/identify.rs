@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderMap, header};
 use tokio_postgres::Row;
 
-use super::{Accounts, sessions, tokens};
+use super::{Accounts, tokens};
 use crate::database::refused;
 use crate::permissions::{Permission, Role};
 use crate::problem::{Kind, Problem};
@@ -118,7 +118,7 @@ impl Accounts {
             return Ok(known);
         }
         let connection = self.store.connection().await?;
-        let idle = sessions::IDLE;
+        let idle = self.lasting.idle();
         let of_session = |condition: &str| {
             format!(
                 "with used as (

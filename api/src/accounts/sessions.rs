@@ -17,10 +17,22 @@ use crate::protection::client::Asker;
 
 /// How long a refresh token that was used may come once more: an answer can be lost, and two tabs can ask at once.
 const OVERLAP_SECONDS: f64 = 10.0;
-/// How long a session lasts.
-const LASTS: &str = "interval '30 days'";
-/// How long a session lasts without being used.
-pub const IDLE: &str = "interval '7 days'";
+
+/// How long sessions last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lasting {
+    /// Hours, used or not.
+    pub hours: u32,
+    /// Hours without being used.
+    pub idle_hours: u32,
+}
+
+impl Lasting {
+    /// How long one lasts without being used, as Postgres has it.
+    pub fn idle(self) -> String {
+        format!("interval '{} hours'", self.idle_hours)
+    }
+}
 
 /// A sign-in.
 #[derive(Deserialize)]
@@ -92,7 +104,9 @@ impl Accounts {
         let session = tokens::id();
         let cookie = asked.browser.then(tokens::secret);
         let insert = format!(
-            "insert into app.sessions (id, user_id, cookie, address, agent, expires_at) values ($1, $2, $3, $4, $5, now() + {LASTS})"
+            "insert into app.sessions (id, user_id, cookie, address, agent, expires_at) values ($1, $2, $3, $4, $5,
+                now() + interval '{} hours')",
+            self.lasting.hours
         );
         let kept = cookie.as_deref().map(tokens::digest);
         let address = asker.address.to_string();
@@ -116,6 +130,7 @@ impl Accounts {
         let mut connection = self.store.connection().await?;
         let hash = tokens::digest(refresh);
         // One statement decides who used it first.
+        let idle = self.lasting.idle();
         let take = format!(
             "with used as (
                 update app.refresh_tokens set used_at = now() where hash = $1 and used_at is null returning session_id
@@ -123,7 +138,7 @@ impl Accounts {
             select s.id, s.user_id, u.email, (select count(*) from used) > 0 as first,
                    coalesce(extract(epoch from now() - t.used_at), 0)::float8 as since
             from app.refresh_tokens t join app.sessions s on s.id = t.session_id join app.users u on u.id = s.user_id
-            where t.hash = $1 and s.ended_at is null and s.expires_at > now() and s.last_used_at > now() - {IDLE}
+            where t.hash = $1 and s.ended_at is null and s.expires_at > now() and s.last_used_at > now() - {idle}
                 and u.disabled_at is null"
         );
         let found = connection.query_opt(&take, &[&hash]).await.map_err(|error| refused(&error))?;

@@ -158,23 +158,39 @@ impl Accounts {
         Ok(secret)
     }
 
-    /// Sends a way to a new password, if there is such an account and a server for messages. Whoever asked is told nothing of that.
+    /// Sends a way to a new password, if there is such an account and a server for messages. Whoever asked is told nothing of that,
+    /// not by the time that it takes either: the account is looked for when they have been answered.
     ///
     /// # Errors
     /// 429 when it is asked too often; when Postgres does not answer.
     pub async fn forgotten(&self, email: &str, asker: &Asker) -> Result<(), Problem> {
-        let mut connection = self.store.connection().await?;
+        let connection = self.store.connection().await?;
         let who = super::throttle::who(&format!("forgotten:{email}"), &asker.address.to_string());
         super::throttle::attempt(&connection, &who).await?;
+        drop(connection);
+        let Some(mail) = self.mail.clone() else { return Ok(()) };
+        let (accounts, email, asker) = (self.clone(), email.to_owned(), asker.clone());
+        tokio::spawn(async move {
+            match accounts.forgotten_of(&email, &asker).await {
+                Ok(Some((email, secret))) => mail.send(email, false, secret),
+                Ok(None) => {}
+                Err(problem) => tracing::error!(problem = problem.told(), "a way to a new password could not be made"),
+            }
+        });
+        Ok(())
+    }
+
+    /// The address of an account, and a secret that lets its password be chosen; none without such an account.
+    async fn forgotten_of(&self, email: &str, asker: &Asker) -> Result<Option<(String, String)>, Problem> {
+        let mut connection = self.store.connection().await?;
         let find = "select id, email from app.users where lower(email) = lower($1) and disabled_at is null";
         let found = connection.query_opt(find, &[&email]).await.map_err(|error| refused(&error))?;
-        let (Some(row), Some(mail)) = (found, self.mail.clone()) else { return Ok(()) };
+        let Some(row) = found else { return Ok(None) };
         let (id, email): (String, String) = (row.get(0), row.get(1));
         let secret = self.password_secret(&connection, &id, "30 minutes").await?;
         let entry = Entry { actor: "somebody", action: "password.forgotten", target: &id, detail: json!({}) };
         audit::record(&mut connection, asker, entry).await?;
-        mail.send(email, false, secret);
-        Ok(())
+        Ok(Some((email, secret)))
     }
 
     /// Sets the password that a secret that was passed on lets be chosen, and ends all sessions.

@@ -1,10 +1,10 @@
-//! Bodies that are not records of the views: those of uploads, mappings, messages and tasks are described in `ingest.json`, those of
-//! accounts in `accounts.json`, with examples.
+//! Bodies and examples that are not recorded answers: those of uploads, mappings and messages are described in `ingest.json`, those of
+//! accounts in `accounts.json`, those of the service itself in `service.json`.
 
 use serde_json::{Map, Value, json};
 
 /// The descriptions: `components`, `operations` by name, and `shared` examples by the word that stands for them.
-const DESCRIBED: [&str; 2] = [include_str!("ingest.json"), include_str!("accounts.json")];
+const DESCRIBED: [&str; 3] = [include_str!("ingest.json"), include_str!("accounts.json"), include_str!("service.json")];
 
 /// What is described.
 pub struct Described {

@@ -11,12 +11,16 @@ use axum::http::{HeaderMap, header};
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
+/// That a request came over TLS to this process.
+#[derive(Clone, Copy, Debug)]
+pub struct OverTls;
+
 /// Where a request comes from.
 #[derive(Clone, Debug)]
 pub struct Asker {
     /// The address.
     pub address: IpAddr,
-    /// Whether it came over TLS, as a trusted proxy says.
+    /// Whether it came over TLS, here or as a trusted proxy says.
     pub https: bool,
     /// Whether it came over plain HTTP to a name of loopback.
     pub plain_loopback: bool,
@@ -34,7 +38,8 @@ impl Asker {
         let headers = request.headers();
         let trusted = proxies.contains(&peer);
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let https = trusted && text("x-forwarded-proto").eq_ignore_ascii_case("https");
+        let https = request.extensions().get::<OverTls>().is_some()
+            || (trusted && text("x-forwarded-proto").eq_ignore_ascii_case("https"));
         let id = request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone());
         Asker {
             address: if trusted { forwarded(headers, proxies).unwrap_or(peer) } else { peer },

@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 
 use crate::cursor::KeyType::Integer;
 use crate::database::{Database, Page, answer};
-use crate::listing::{Key, Listing};
+use crate::listing::{Binds, Key, Listing};
 use crate::names;
 use crate::openapi::{Days, List, OfCreator};
 use crate::parameters::Parameters;
@@ -47,7 +47,7 @@ record! {
 }
 
 /// What can be ranked by; a reply is the better the sooner it comes.
-const MEASURES: [&str; 14] = [
+pub(super) const MEASURES: [&str; 14] = [
     "sales_net_cents",
     "sales_gross_cents",
     "sales_count",
@@ -91,19 +91,29 @@ pub async fn list(
     let creator = parameters.text("creator");
     let mut listing = Listing::read::<Ranked>(&mut parameters, &SORTS, &[Key::new("", "chatter_id", Integer)]);
     parameters.finish()?;
-    let mut conditions = vec!["chatter_id <> 0".to_owned()];
+    let mut conditions = Vec::new();
     if let Some(text) = creator {
         let ids = listing.binds.bind(names::creators(&text), Type::INT8_ARRAY);
         conditions.push(format!("creator_id = any({ids})"));
     }
-    if let Range::Days(from, to) = range {
-        for (operator, end) in [(">=", from), ("<=", to)] {
-            conditions.extend(end.map(|end| format!("day {operator} {}", listing.binds.bind(end, Type::DATE))));
-        }
-    }
-    let conditions = conditions.join(" and ");
+    conditions.extend(within(range, &mut listing.binds));
+    listing.with = ranked(by, &conditions);
+    listing.from = "ranked".to_owned();
+    answer::<Ranked>(&database, &headers, listing, |_| ()).await
+}
+
+/// The conditions of a range of days.
+pub(super) fn within(range: Range, binds: &mut Binds) -> Vec<String> {
+    let Range::Days(from, to) = range else { return Vec::new() };
+    let ends = [(">=", from), ("<=", to)].into_iter();
+    ends.filter_map(|(operator, end)| Some(format!("day {operator} {}", binds.bind(end?, Type::DATE)))).collect()
+}
+
+/// `with …, ranked as (…)`: chatters and their ranks by a measure, over the days for which all conditions hold.
+pub(super) fn ranked(by: &str, conditions: &[String]) -> String {
+    let conditions: String = conditions.iter().map(|condition| format!(" and {condition}")).collect();
     let direction = if by == "reply_seconds_mean" { "asc" } else { "desc" };
-    listing.with = format!(
+    format!(
         "with summed as (
             select chatter_id, max(chatter) as chatter, count(distinct creator_id) as creators,
                    count(distinct day) filter (where messages_sent > 0 or sales_count > 0) as active_days,
@@ -114,7 +124,7 @@ pub async fn list(
                    sum(sales_gross_cents)::bigint as sales_gross_cents, sum(sales_net_cents)::bigint as sales_net_cents,
                    sum(sales_count)::bigint as sales_count, sum(reversed_net_cents)::bigint as reversed_net_cents,
                    sum(reversed_count)::bigint as reversed_count, sum(clocked_minutes)::bigint as clocked_minutes
-            from views.chatter_day where {conditions} group by chatter_id
+            from views.chatter_day where chatter_id <> 0{conditions} group by chatter_id
         ), measured as (
             select *, views.ratio(ppvs_sent, messages_sent) as golden_ratio,
                    views.ratio(ppvs_unlocked, ppvs_sent) as unlock_rate,
@@ -123,7 +133,5 @@ pub async fn list(
                    views.hourly(messages_sent, clocked_minutes) as messages_per_hour
             from summed
         ), ranked as (select *, rank() over (order by {by} {direction} nulls last) as rank from measured)"
-    );
-    listing.from = "ranked".to_owned();
-    answer::<Ranked>(&database, &headers, listing, |_| ()).await
+    )
 }

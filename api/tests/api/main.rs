@@ -3,6 +3,7 @@
 mod accounts;
 mod cluster;
 mod conditional;
+mod connections;
 mod figures;
 mod fixture;
 mod forged;
@@ -23,6 +24,7 @@ mod performance;
 mod plans;
 mod problems;
 mod protection;
+mod ranks;
 mod reconciliation;
 mod scopes;
 mod service;

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::fixture;
@@ -43,6 +45,98 @@ async fn postgres_goes_and_comes_back() {
         told.push_str(&String::from_utf8_lossy(&chunk.expect("the stream goes on")));
     }
     service.stop().await.expect("a clean stop");
+}
+
+/// What somebody was answered who asked again and again: how often the figures, how often to come back, and the longest wait.
+#[derive(Debug, Default)]
+struct Asked {
+    answered: usize,
+    sent_away: usize,
+    longest: Duration,
+}
+
+async fn ask_until(service: &Service, paths: &[&str], enough: &CancellationToken) -> Asked {
+    let mut asked = Asked::default();
+    for path in paths.iter().cycle() {
+        if enough.is_cancelled() {
+            break;
+        }
+        let begun = Instant::now();
+        let answer = service.get(path).await;
+        asked.longest = asked.longest.max(begun.elapsed());
+        match answer.status {
+            200 => asked.answered += 1,
+            503 => {
+                assert!(answer.headers.contains_key("retry-after"), "{}", answer.text);
+                asked.sent_away += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => panic!("{path}: {other} {}", answer.text),
+        }
+    }
+    asked
+}
+
+/// Postgres is killed and started again while many ask, most of them with a connection in the middle of a statement.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_under_load_leaves_no_request_behind() {
+    let cluster = Cluster::start().await;
+    let service = Service::over(cluster.database().await, &[]).await;
+    fixture::fill(&service).await;
+    let paths = ["/fans", "/chatters/performance?window=hour", "/files", "/overview", "/sales?limit=900"];
+    let enough = CancellationToken::new();
+    let asking = join_all((0..24).map(|_| ask_until(&service, &paths, &enough)));
+    let restarting = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        tokio::task::block_in_place(|| cluster.tell("stop"));
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        tokio::task::block_in_place(|| cluster.tell("start"));
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        enough.cancel();
+    };
+    let (asked, ()) = tokio::join!(asking, restarting);
+    for one in &asked {
+        assert!(one.answered > 0 && one.longest < Duration::from_secs(8), "{one:?}");
+    }
+    assert!(asked.iter().map(|one| one.sent_away).sum::<usize>() > 24, "{asked:?}");
+    // Nothing is left of it: everybody is answered again.
+    let again = join_all((0..24).map(|_| service.get("/chatters/performance?limit=7"))).await;
+    assert!(again.iter().all(|answer| answer.status == 200));
+    service.stop().await.expect("a clean stop");
+}
+
+/// More ask than there are connections, and Postgres makes them wait: some are sent away in time, and nobody is left when it is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_connection_one_is_sent_away_in_time() {
+    let service = Service::over(
+        Cluster::shared().await.database().await,
+        &[("FANDOM_API_POOL", "2"), ("FANDOM_API_TIMEOUT_SECONDS", "4")],
+    )
+    .await;
+    fixture::fill(&service).await;
+    service.run("begin; lock table views.fan_measures in access exclusive mode").await;
+    let begun = Instant::now();
+    let paths: Vec<String> = (1..=12).map(|limit| format!("/fans?limit={limit}")).collect();
+    let answers = async {
+        let answers = join_all(paths.iter().map(|path| service.get(path))).await;
+        assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", begun.elapsed());
+        answers
+    };
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        service.get("/health").await
+    };
+    let (answers, health) = tokio::join!(answers, others);
+    assert_eq!(health.status, 200);
+    for answer in &answers {
+        assert_eq!(answer.status, 503, "{}", answer.text);
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    let no_connection = answers.iter().filter(|answer| answer.text.contains("no connection")).count();
+    assert!(no_connection >= 8, "{no_connection} were sent away for want of a connection");
+    service.run("commit").await;
+    let again = join_all(paths.iter().map(|path| service.get(path))).await;
+    assert!(again.iter().all(|answer| answer.status == 200), "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

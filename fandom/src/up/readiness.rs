@@ -1,10 +1,14 @@
 //! Whether the API, and what it stands on, answers.
 
+use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use fandom_services::postgres::PostgresSettings;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use openssl::error::ErrorStack;
+use openssl::ssl::{Ssl, SslConnector, SslMethod, SslVerifyMode};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_openssl::SslStream;
 
 use super::progress::say;
 use super::supervisor::Supervisor;
@@ -23,13 +27,18 @@ pub async fn heartbeat(postgres: &PostgresSettings) -> Option<SystemTime> {
 
 /// Waits until every part runs and the API says that it is ready, telling now and then how far that is. A heartbeat of
 /// `before` is that of an earlier run: a dataflow that was killed just now still looks alive.
-pub async fn wait(port: u16, postgres: &PostgresSettings, parts: &[Supervisor], before: Option<SystemTime>) {
+pub async fn wait(
+    (port, over_tls): (u16, bool),
+    postgres: &PostgresSettings,
+    parts: &[Supervisor],
+    before: Option<SystemTime>,
+) {
     say("parts", "waiting until every part answers".into());
     let (mut looked, mut said, mut beats) = (Instant::now(), String::new(), false);
     loop {
         let missing: Vec<_> = parts.iter().filter(|part| part.pid().is_none()).map(Supervisor::name).collect();
         beats = beats || heartbeat(postgres).await > before;
-        if missing.is_empty() && beats && answers_ok(port, "/api/v1/ready").await {
+        if missing.is_empty() && beats && answers_ok(port, "/api/v1/ready", over_tls).await {
             return;
         }
         if looked.elapsed() > LOOK_EVERY {
@@ -47,17 +56,33 @@ pub async fn wait(port: u16, postgres: &PostgresSettings, parts: &[Supervisor], 
     }
 }
 
-/// Whether a GET request to a port on loopback is answered with 200.
-pub async fn answers_ok(port: u16, path: &str) -> bool {
+/// Whether a GET request to a port on loopback is answered with 200, over TLS or not.
+pub async fn answers_ok(port: u16, path: &str, over_tls: bool) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut head = [0; 12];
-        stream.read_exact(&mut head).await.ok()?;
-        (&head == b"HTTP/1.1 200").then_some(())
+        if !over_tls {
+            return is_ok(&mut stream, port, path).await;
+        }
+        let mut stream = SslStream::new(unverified().ok()?, stream).ok()?;
+        Pin::new(&mut stream).connect().await.ok()?;
+        is_ok(&mut stream, port, path).await
     };
     tokio::time::timeout(Duration::from_secs(2), ask).await.is_ok_and(|answer| answer.is_some())
+}
+
+async fn is_ok(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), port: u16, path: &str) -> Option<()> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.ok()?;
+    (&head == b"HTTP/1.1 200").then_some(())
+}
+
+/// TLS with whatever certificate there is: it is of another name than that of loopback, and nothing secret is said.
+fn unverified() -> Result<Ssl, ErrorStack> {
+    let mut connector = SslConnector::builder(SslMethod::tls_client())?;
+    connector.set_verify(SslVerifyMode::NONE);
+    connector.build().configure()?.verify_hostname(false).use_server_name_indication(false).into_ssl("127.0.0.1")
 }
 
 /// How far the dataflow has read the log.

@@ -21,10 +21,10 @@ use crate::reader::{Reader, Scope};
 
 /// A cookie of a session; one without a value is taken away. Over plain HTTP it is set on loopback alone, and without `Secure`,
 /// since not every browser takes such a cookie there.
-fn with_cookie(mut response: Response, asker: &Asker, value: Option<&str>) -> Response {
+fn with_cookie(accounts: &Accounts, mut response: Response, asker: &Asker, value: Option<&str>) -> Response {
     let [secure, plain] = COOKIES;
     let (name, flag) = if asker.plain_loopback { (plain, "") } else { (secure, "; Secure") };
-    let (value, age) = value.map_or(("", 0), |value| (value, 30 * 86_400));
+    let (value, age) = value.map_or(("", 0), |value| (value, u64::from(accounts.lasting.hours) * 3600));
     let cookie = format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{flag}");
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -45,7 +45,7 @@ pub async fn login(State(accounts): State<Accounts>, asker: Asker, Body(asked): 
     Ok(match accounts.sign_in(asked, &asker).await? {
         SignedIn::Browser(secret) => {
             let body = json!({ "csrf_token": tokens::csrf(&secret) });
-            with_cookie(private(StatusCode::OK, body), &asker, Some(&secret))
+            with_cookie(&accounts, private(StatusCode::OK, body), &asker, Some(&secret))
         }
         SignedIn::Program(tokens) => private(StatusCode::OK, json!(tokens)),
     })
@@ -146,7 +146,7 @@ pub async fn logout(State(accounts): State<Accounts>, asker: Asker, reader: Read
     accounts.end(&connection, "id", session).await?;
     let entry = Entry { actor: &reader.name, action: "session.ended", target: session, detail: json!({}) };
     audit::record(&mut connection, &asker, entry).await?;
-    let mut response = with_cookie(done(), &asker, None);
+    let mut response = with_cookie(&accounts, done(), &asker, None);
     let clear = HeaderName::from_static("clear-site-data");
     response.headers_mut().insert(clear, HeaderValue::from_static("\"cache\""));
     Ok(response)
@@ -160,7 +160,7 @@ pub async fn logout(State(accounts): State<Accounts>, asker: Asker, reader: Read
 pub async fn logout_everywhere(State(accounts): State<Accounts>, asker: Asker, reader: Reader) -> Answer {
     let user = reader.user.as_deref().unwrap_or_default();
     end_all(&accounts, &asker, &reader, user).await?;
-    Ok(with_cookie(done(), &asker, None))
+    Ok(with_cookie(&accounts, done(), &asker, None))
 }
 
 /// Ends all sessions of an account.
