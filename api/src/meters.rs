@@ -47,7 +47,7 @@ const SIGN_INS: Metric = Metric::counter(
 const CERTIFICATE: Metric = Metric::gauge(
     "fandom_api_certificate_expires_timestamp_seconds",
     &[],
-    "When the certificate that TLS shows expires, in seconds since 1970; without one, not there.",
+    "When the certificate that TLS shows expires, in seconds since 1970; without one, +Inf.",
 );
 
 /// Everything that the API measures, beside what every process does.
@@ -74,6 +74,13 @@ pub(crate) fn describe_all() {
     describe(METRICS);
     gauge!(IN_FLIGHT.name).set(0.0);
     gauge!(STREAMS.name).set(0.0);
+    gauge!(CERTIFICATE.name).set(f64::INFINITY);
+    for how in ["made", "shared", "unchanged"] {
+        counter!(ANSWERS.name, "how" => how).increment(0);
+    }
+    for outcome in ["succeeded", "refused", "slowed"] {
+        counter!(SIGN_INS.name, "outcome" => outcome).increment(0);
+    }
 }
 
 /// The layer around all others.

@@ -89,6 +89,7 @@ impl Server {
             Ok((listener, address))
         };
         let (listener, address) = bound.await.map_err(|source| ApiError::Bind { port, source })?;
+        meters::describe_all();
         let certificates = settings.tls.clone().map(Certificates::read).transpose()?.map(Arc::new);
         let closing = CancellationToken::new();
         let database = Database::new(&postgres, settings.pool, settings.timeout, settings.slow)?;
@@ -97,7 +98,6 @@ impl Server {
         let limits = Arc::new(protection::limits::Limits::new(settings.rate, settings.at_once));
         let progress = Progress::default();
         let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
-        meters::describe_all();
         Ok(Server { listener, address, router: router(app.clone()), app, postgres, certificates, closing })
     }
 
