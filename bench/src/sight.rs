@@ -45,7 +45,11 @@ pub async fn empty_views(suite: &Suite) -> anyhow::Result<()> {
 
 /// Bytes of memory that the dataflow holds now, and the most that it ever held, as Linux tells.
 pub fn memory(suite: &Suite) -> anyhow::Result<(u64, u64)> {
-    let pid = suite.pid(Part::Dataflow).context("the dataflow runs")?;
+    memory_of(suite.pid(Part::Dataflow).context("the dataflow runs")?)
+}
+
+/// The same of any process.
+pub fn memory_of(pid: u32) -> anyhow::Result<(u64, u64)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
