@@ -58,7 +58,9 @@ def recompute(engine):
 
 
 def main():
-    engine = create_engine(os.environ["DATABASE_URL"].replace("postgres://", "postgresql://", 1))
+    # The driver is named, as the default of SQLAlchemy is another.
+    address = os.environ["DATABASE_URL"].split("://", 1)[1]
+    engine = create_engine(f"postgresql+psycopg2://{address}")
     with engine.begin() as connection:
         connection.execute(text(
             "create table peer.staging (file text, ordinal bigint, version bigint, creator text, fan text, chatter text,"

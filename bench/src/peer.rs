@@ -95,7 +95,11 @@ impl fmt::Display for Result {
             self.corrected_ms,
             ms(self.p50_ms),
             ms(self.p99_ms),
-            if self.different == 0 { "yes".to_owned() } else { format!("{} rows differ", self.different) }
+            match (self.compared, self.different) {
+                (0, _) => "is ours".to_owned(),
+                (_, 0) => "yes".to_owned(),
+                (_, different) => format!("{different} rows differ"),
+            }
         )
     }
 }
