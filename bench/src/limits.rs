@@ -3,6 +3,11 @@
 //! Decoding: librdkafka consumes the topic and each record is decoded as the dataflow decodes it, and nothing else.
 //! Writing: the rows that the views hold are written to tables without indexes by binary COPY.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "a limit is of a consumer that does nothing else, so none of the product's readers will do"
+)]
+
 use std::fmt;
 use std::io::Cursor;
 use std::time::{Duration, Instant};
@@ -134,10 +139,12 @@ async fn copy(suite: &Suite) -> anyhow::Result<(u64, Duration)> {
         let name = table.name;
         client.batch_execute(&format!("create table copied.{name} (like views.{name} including generated)")).await?;
         let out = client.copy_out(&format!("copy views.{name} to stdout (format binary)")).await?;
-        let bytes: Vec<u8> = out.try_fold(Vec::new(), async |mut all, part| {
-            all.extend_from_slice(&part);
-            Ok(all)
-        }).await?;
+        let bytes: Vec<u8> = out
+            .try_fold(Vec::new(), async |mut all, part| {
+                all.extend_from_slice(&part);
+                Ok(all)
+            })
+            .await?;
         let begun = Instant::now();
         let sink = client.copy_in(&format!("copy copied.{name} from stdin (format binary)")).await?;
         futures_util::pin_mut!(sink);

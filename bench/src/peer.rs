@@ -55,7 +55,8 @@ pub struct Options {
 }
 
 /// The head of the table.
-pub const HEADER: &str = "  name             workers      rows    rows/s  bytes a row  at most  corrected ms   p50 ms   p99 ms  equal";
+pub const HEADER: &str =
+    "  name             workers      rows    rows/s  bytes a row  at most  corrected ms   p50 ms   p99 ms  equal";
 
 /// A row of the table.
 #[derive(Debug, Serialize)]
@@ -206,7 +207,8 @@ pub async fn run(options: &Options, job: &Job) -> anyhow::Result<Result> {
     wait(&client, schema, sums, patience).await.context("a corrected file")?;
     let corrected_ms = begun.elapsed().as_secs_f64() * 1000.0;
 
-    let seen = if options.seconds > 0 { Some(open_loop(options, load, &client, schema, &mut sums).await?) } else { None };
+    let seen =
+        if options.seconds > 0 { Some(open_loop(options, load, &client, schema, &mut sums).await?) } else { None };
     // The views may still be written after the one that is looked at.
     wait(&client, schema, sums, patience).await.context("the end")?;
     running.stop(&mut suite);
@@ -341,9 +343,8 @@ async fn open_loop(
         }
         load.flush()
     });
-    let query = client
-        .prepare(&format!("select coalesce(sum(messages_sent), 0)::bigint from {schema}.chatter_day"))
-        .await?;
+    let query =
+        client.prepare(&format!("select coalesce(sum(messages_sent), 0)::bigint from {schema}.chatter_day")).await?;
     let mut histogram = Histogram::new_with_bounds(1, 600_000_000, 3)?;
     let mut seen = 0;
     while seen < files {
