@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test contract soak walk bench check clean
+.PHONY: help run test contract soak walk bench bench-peers check clean
 
 # A machine that has just got Rust has it here, and not yet in its PATH.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -11,7 +11,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## set up, build, and start everything on sample spreadsheets (options: make run ARGS="--port 9000")
 	@scripts/setup
@@ -46,6 +46,11 @@ bench: ## set up, then measure speed, freshness and memory (bench/README.md)
 	"$(TARGET)/release/fandom-bench" ingest --rows 5000000 --fans 312500
 	"$(TARGET)/release/fandom-bench" freshness
 	"$(TARGET)/release/fandom-bench" freshness --rates 5 --rows-per-file 1 --fans 1000000
+
+bench-peers: ## set up, then measure limits and other designs (bench/RESULTS.md)
+	@scripts/setup
+	cargo build --release --locked -p fandom -p fandom-bench
+	CARGO_TARGET_DIR="$(TARGET)" bench/peers/run
 
 check: ## set up, then format, lints, documentation, dependencies, deployments
 	@scripts/setup --check

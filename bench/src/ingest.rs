@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::Args;
-use fandom_tests::suite::Part;
+use fandom_tests::suite::free_addresses;
 use serde::Serialize;
 
 use crate::load::Load;
@@ -19,6 +19,9 @@ pub struct Options {
     /// Numbers of workers, one run each.
     #[arg(long, value_delimiter = ',', default_value = "1,2")]
     workers: Vec<usize>,
+    /// Processes, each with so many workers.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    processes: u8,
 }
 
 /// The head of the table.
@@ -31,6 +34,7 @@ pub struct Result {
     rows: u64,
     fans: u64,
     workers: usize,
+    processes: u8,
     first_start_seconds: f64,
     restart_seconds: f64,
     /// Resident after a restart, less what a job without rows holds.
@@ -68,12 +72,18 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let History { rows, fans } = options.history;
     let mut suite = job.suite().await?;
+    let hosts = tempfile::NamedTempFile::new()?;
+    if options.processes == 2 {
+        std::fs::write(hosts.path(), free_addresses(2).join("\n"))?;
+        let hosts = hosts.path().to_str().context("the folder of temporary files is UTF-8")?.to_owned();
+        suite.settings.extend([("FANDOM_PROCESSES".to_owned(), "2".to_owned()), ("FANDOM_HOSTS".to_owned(), hosts)]);
+    }
     let mut without = Vec::new();
     for &workers in &options.workers {
         sight::start_dataflow(&mut suite, workers).await?;
         tokio::time::sleep(SETTLES).await;
         without.push(sight::memory(&suite)?.0);
-        suite.kill(Part::Dataflow);
+        sight::kill_dataflow(&mut suite);
     }
     Load::new(&suite, fans)?.history(rows)?;
     for (&workers, without) in options.workers.iter().zip(without) {
@@ -84,16 +94,17 @@ pub async fn run(
         // What the changelogs still have to tell is not part of a restart.
         suite.eventually("the changelogs are written", Duration::from_secs(120), published).await;
         let (_, most) = sight::memory(&suite)?;
-        suite.kill(Part::Dataflow);
+        sight::kill_dataflow(&mut suite);
         let again = sight::start_dataflow(&mut suite, workers).await?;
         tokio::time::sleep(SETTLES).await;
         let (after, _) = sight::memory(&suite)?;
-        suite.kill(Part::Dataflow);
+        sight::kill_dataflow(&mut suite);
         let a_row = |bytes: u64| bytes.saturating_sub(without) as f64 / rows as f64;
         found(&Result {
             rows,
             fans,
             workers,
+            processes: options.processes,
             first_start_seconds: first.as_secs_f64(),
             restart_seconds: again.as_secs_f64(),
             bytes_per_row: a_row(after),

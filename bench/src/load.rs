@@ -50,6 +50,11 @@ impl Load {
             let last = rows.min(first + FILE_ROWS);
             self.file(&format!("bench:history/{number}"), (first..last).map(|row| self.message(row, rows)))?;
         }
+        self.flush()
+    }
+
+    /// Waits until the broker has all that was written.
+    pub fn flush(&self) -> anyhow::Result<()> {
         Ok(self.producer.flush(Duration::from_secs(120))?)
     }
 
@@ -87,13 +92,23 @@ impl Load {
         }
     }
 
-    /// Writes a file of one sheet; its rows count once the broker has its manifest.
+    /// Writes the first version of a file; see [`Load::version`].
     pub fn file(&self, file: &str, rows: impl Iterator<Item = Message<'static>>) -> anyhow::Result<()> {
+        self.version(file, 1, rows)
+    }
+
+    /// Writes a version of a file of one sheet; its rows count once the broker has its manifest.
+    pub fn version(
+        &self,
+        file: &str,
+        version: u64,
+        rows: impl Iterator<Item = Message<'static>>,
+    ) -> anyhow::Result<()> {
         let to = partition(file, DEFAULT_PARTITIONS).cast_signed();
         let mut checksum = Checksum::default();
         let mut count = 0;
         for row in rows {
-            let (key, value) = (row_key(file, 1, count), Row::Message(row).to_json());
+            let (key, value) = (row_key(file, version, count), Row::Message(row).to_json());
             checksum.add(key.as_bytes(), &value);
             self.send(to, &key, Kind::Message.name(), &value)?;
             count += 1;
@@ -111,7 +126,7 @@ impl Load {
         };
         let manifest = Manifest {
             file: file.to_owned(),
-            version: 1,
+            version,
             state: FileState::Live,
             name: file.to_owned(),
             zone: "UTC".to_owned(),

@@ -18,8 +18,10 @@ use serde::Serialize;
 
 mod freshness;
 mod ingest;
+mod limits;
 mod load;
 mod parse;
+mod peer;
 mod sight;
 
 /// Measures the dataflow over real Kafka and Postgres.
@@ -67,6 +69,10 @@ enum Measure {
     Ingest(ingest::Options),
     /// From the moment at which a row was to be sent, to the moment at which a reader of Postgres sees its effect.
     Freshness(freshness::Options),
+    /// What reading and decoding the topic, and copying the rows of the views, take at the least.
+    Limits(limits::Options),
+    /// Another design, or ours, through the measures that all designs share.
+    Peer(peer::Options),
     /// A workbook becomes rows that are ready to be published, against calamine that looks at its cells.
     Parse(parse::Options),
 }
@@ -103,6 +109,20 @@ async fn main() -> anyhow::Result<()> {
                 report(json, "ingest", result)
             })
             .await
+        }
+        Measure::Limits(options) => {
+            println!("{}", limits::HEADER);
+            limits::run(&options, &command.job, |result| {
+                println!("{result}");
+                report(json, "limits", result)
+            })
+            .await
+        }
+        Measure::Peer(options) => {
+            println!("{}", peer::HEADER);
+            let result = peer::run(&options, &command.job).await?;
+            println!("{result}");
+            report(json, "peer", &result)
         }
         Measure::Parse(options) => {
             let result = parse::run(&options)?;

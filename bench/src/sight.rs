@@ -9,12 +9,17 @@ use fandom_tests::suite::{Part, Suite};
 /// Longest that a job may take to get ready.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Starts the dataflow, and waits until its views are live; how long that took.
+/// Starts the dataflow, and waits until its views are live; how long that took. In two processes where the
+/// settings of the suite say so.
 pub async fn start_dataflow(suite: &mut Suite, workers: usize) -> anyhow::Result<Duration> {
     let client = suite.client().await?;
     client.execute("update views.status set state = 'stopped'", &[]).await?;
     let begun = Instant::now();
-    suite.run_with(Part::Dataflow, &[("FANDOM_WORKERS", &workers.to_string())]);
+    let workers = workers.to_string();
+    if suite.settings.iter().any(|(name, value)| name == "FANDOM_PROCESSES" && value == "2") {
+        suite.run_with(Part::Peer, &[("FANDOM_WORKERS", &workers)]);
+    }
+    suite.run_with(Part::Dataflow, &[("FANDOM_WORKERS", &workers)]);
     loop {
         let state: String = client.query_one("select state from views.status", &[]).await?.get(0);
         if state == "live" {
@@ -43,9 +48,22 @@ pub async fn empty_views(suite: &Suite) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Bytes of memory that the dataflow holds now, and the most that it ever held, as Linux tells.
+/// Ends the dataflow, in all its processes.
+pub fn kill_dataflow(suite: &mut Suite) {
+    suite.kill(Part::Dataflow);
+    suite.kill(Part::Peer);
+}
+
+/// Bytes of memory that the dataflow holds now, and the most that it ever held, as Linux tells; of its processes together.
 pub fn memory(suite: &Suite) -> anyhow::Result<(u64, u64)> {
-    let pid = suite.pid(Part::Dataflow).context("the dataflow runs")?;
+    let (now, most) = memory_of(suite.pid(Part::Dataflow).context("the dataflow runs")?)?;
+    let Some(peer) = suite.pid(Part::Peer) else { return Ok((now, most)) };
+    let (peer_now, peer_most) = memory_of(peer)?;
+    Ok((now + peer_now, most + peer_most))
+}
+
+/// The same of any process.
+pub fn memory_of(pid: u32) -> anyhow::Result<(u64, u64)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
