@@ -23,7 +23,7 @@ test: ## set up, then run every test, over real Kafka and Postgres
 	cargo test --release --locked --workspace
 
 contract: ## set up, then put generated requests to a running API: no server error, no answer that is not documented
-	@scripts/setup
+	@scripts/setup --python
 	cargo build --release --locked -p fandom
 	scripts/schemathesis
 
@@ -48,7 +48,7 @@ bench: ## set up, then measure speed, freshness and memory (bench/README.md)
 	"$(TARGET)/release/fandom-bench" freshness --rates 5 --rows-per-file 1 --fans 1000000
 
 bench-peers: ## set up, then measure limits and other designs (bench/RESULTS.md)
-	@scripts/setup
+	@scripts/setup --python
 	cargo build --release --locked -p fandom -p fandom-bench
 	CARGO_TARGET_DIR="$(TARGET)" bench/peers/run
 

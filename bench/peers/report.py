@@ -135,6 +135,7 @@ peer only these two.** A peer also takes every version of a row as live that is 
 - *p50, p99*: {rate:,} rows/s in 50 files/s, from the moment a file was to be sent until `chatter_day` counts it. For each design the n-th file is
   seen when the view counts the rows of n files, which is not the measure of `fandom-bench freshness` (that looks for each file).
 - *equal*: rows of both views against ours, on the same log, after the correction and the open loop.
+- One run each. Most of what a correction costs pandas is waiting for its schedule of 10 s.
 
 ## Limits
 
