@@ -22,8 +22,12 @@ pub mod users;
 
 use std::sync::Arc;
 
+use deadpool_postgres::Transaction;
 use fandom_services::postgres::PostgresSettings;
 
+use crate::audit::{self, Entry};
+use crate::problem::Problem;
+use crate::protection::client::Asker;
 use crate::server::ApiError;
 use crate::settings::ApiSettings;
 
@@ -58,5 +62,15 @@ impl Accounts {
             lasting: settings.sessions,
             start_key: settings.key.as_deref().map(tokens::digest),
         })
+    }
+
+    /// Makes a change hold together with its entry in the audit trail; what is known of readers is asked anew from here on.
+    ///
+    /// # Errors
+    /// When Postgres does not answer; then neither holds.
+    pub async fn commit(&self, change: Transaction<'_>, asker: &Asker, entry: Entry<'_>) -> Result<(), Problem> {
+        let held = audit::commit(change, asker, entry).await;
+        self.known.forget();
+        held
     }
 }

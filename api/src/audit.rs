@@ -2,17 +2,17 @@
 //! and the hash before, so that a change, a gap or a swap in the middle shows. A cut at the end shows against a hash that was
 //! noted elsewhere: `fandom audit verify` prints the last one.
 
-use deadpool_postgres::Object;
+use deadpool_postgres::{Object, Transaction};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio_postgres::{Client, GenericClient};
+use tokio_postgres::Client;
 
 use crate::database::refused;
 use crate::problem::Problem;
 use crate::protection::client::Asker;
 
-/// Keeps two entries from being added at once.
+/// Keeps two changes that are noted from being made at once.
 const LOCK: i64 = 0x0066_616e_6175_6474;
 
 /// What an entry says.
@@ -28,34 +28,39 @@ pub struct Entry<'a> {
     pub detail: Value,
 }
 
-/// Adds an entry.
+/// Begins a change that [`commit`] notes; none is made beside it, so what it looks at stays as it is.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn begin(connection: &mut Object) -> Result<Transaction<'_>, Problem> {
+    let transaction = connection.transaction().await.map_err(|error| refused(&error))?;
+    transaction.execute("select pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(|error| refused(&error))?;
+    Ok(transaction)
+}
+
+/// Makes a change hold, together with its entry.
+///
+/// # Errors
+/// When Postgres does not answer; then neither holds.
+pub async fn commit(transaction: Transaction<'_>, asker: &Asker, entry: Entry<'_>) -> Result<(), Problem> {
+    append(&transaction, asker, &entry).await.map_err(|error| refused(&error))?;
+    transaction.commit().await.map_err(|error| refused(&error))
+}
+
+/// Adds an entry of what changed nothing here.
 ///
 /// # Errors
 /// When Postgres does not answer.
 pub async fn record(connection: &mut Object, asker: &Asker, entry: Entry<'_>) -> Result<(), Problem> {
-    let transaction = connection.transaction().await.map_err(|error| refused(&error))?;
-    append(&*transaction, &asker.address.to_string(), &asker.request_id, &entry)
-        .await
-        .map_err(|error| refused(&error))?;
-    transaction.commit().await.map_err(|error| refused(&error))
+    commit(begin(connection).await?, asker, entry).await
 }
 
-/// Adds an entry within a transaction.
-///
-/// # Errors
-/// When Postgres does not answer.
-pub async fn append(
-    transaction: &impl GenericClient,
-    address: &str,
-    request_id: &str,
-    entry: &Entry<'_>,
-) -> Result<(), tokio_postgres::Error> {
-    transaction.execute("select pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+async fn append(transaction: &Transaction<'_>, asker: &Asker, entry: &Entry<'_>) -> Result<(), tokio_postgres::Error> {
     let last = transaction.query_opt("select seq, hash from app.audit order by seq desc limit 1", &[]).await?;
     let (seq, previous) = last.map_or((1, Vec::new()), |row| (row.get::<_, i64>(0) + 1, row.get(1)));
     let at_micros = Timestamp::now().as_microsecond();
-    let detail = entry.detail.to_string();
-    let texts = [entry.actor, entry.action, entry.target, address, request_id, &detail];
+    let (detail, address) = (entry.detail.to_string(), asker.address.to_string());
+    let texts = [entry.actor, entry.action, entry.target, &address, &asker.request_id, &detail];
     let hash = hash(seq, at_micros, texts, &previous);
     let insert =
         "insert into app.audit (seq, at_micros, actor, action, target, address, request_id, detail, previous, hash)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{Object, Pool};
 use fandom_services::postgres::{PostgresSettings, cause, is_transient};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -20,6 +20,7 @@ use crate::cursor::{self, KeyValue};
 use crate::export::{self, Format};
 use crate::listing::Listing;
 use crate::meters;
+use crate::pool::{connection, pool};
 use crate::present::Present;
 use crate::problem::{Kind, Problem};
 use crate::reader::{Reader, Scope};
@@ -52,28 +53,8 @@ impl Database {
         longest: Duration,
         slow: Duration,
     ) -> Result<Database, ApiError> {
-        let pool = |size| {
-            // An empty query before each use finds connections that a restart of the server has left dead.
-            let recycling = ManagerConfig { recycling_method: RecyclingMethod::Verified };
-            let manager = Manager::from_config(settings.config.clone(), settings.tls.clone(), recycling);
-            let session = format!(
-                "set statement_timeout = {}; set default_transaction_read_only = on; set timezone = 'UTC'; set jit = off; \
-                 set application_name = 'fandom-api'",
-                longest.as_millis()
-            );
-            let wait = Some(longest.min(Duration::from_secs(3)));
-            Pool::builder(manager)
-                .max_size(size)
-                .runtime(Runtime::Tokio1)
-                .wait_timeout(wait)
-                .create_timeout(wait)
-                .recycle_timeout(wait)
-                .post_create(Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
-                    let session = session.clone();
-                    Box::pin(async move { client.batch_execute(&session).await.map_err(HookError::Backend) })
-                }))
-                .build()
-        };
+        let session = "set default_transaction_read_only = on; set jit = off; set application_name = 'fandom-api'";
+        let pool = |size| pool(settings, size, longest, session);
         Ok(Database {
             pool: pool(size)?,
             slow,
@@ -136,24 +117,6 @@ impl Database {
     pub fn close(&self) {
         self.pool.close();
         self.present.close();
-    }
-}
-
-/// A connection of a pool.
-///
-/// # Errors
-/// When there is none in time.
-pub async fn connection(pool: &Pool) -> Result<Object, Problem> {
-    match pool.get().await {
-        Ok(client) => Ok(client),
-        Err(PoolError::Timeout(stage)) => {
-            tracing::warn!(?stage, "no connection to Postgres was free in time");
-            Err(Problem::new(Kind::Unavailable, "no connection to the database was free in time"))
-        }
-        Err(error) => {
-            tracing::warn!(error = %cause(&error), "Postgres could not be reached");
-            Err(Problem::new(Kind::Unavailable, "the database could not be reached"))
-        }
     }
 }
 

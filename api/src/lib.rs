@@ -9,7 +9,7 @@
 //! - `resources`: a file a resource of `/api/v1`.
 //! - `parameters`, `names`, `ranges`: what a query string may say.
 //! - `listing`, `cursor`: a page of a list by keyset, and where the next one begins.
-//! - `database`, `values`: reads in one snapshot, together with the epoch that they belong to.
+//! - `pool`, `database`, `values`: reads in one snapshot, together with the epoch that they belong to.
 //! - `present`, `answers`: the present epoch, and answers that are made once an epoch and shared.
 //! - `export`: whole lists as CSV, JSON Lines and workbooks, streamed.
 //! - `openapi`, `docs`: the document that describes the API, and its pages.
@@ -36,6 +36,7 @@ mod names;
 mod openapi;
 mod parameters;
 pub mod permissions;
+mod pool;
 mod present;
 mod problem;
 mod protection;

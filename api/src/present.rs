@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::oneshot;
 
-use crate::database::{connection, refused};
+use crate::database::refused;
+use crate::pool::connection;
 use crate::problem::Problem;
 
 /// Asks for the epoch.

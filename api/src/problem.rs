@@ -19,8 +19,6 @@ pub enum Kind {
     MethodNotAllowed,
     /// Asked by a host name that is not ours.
     WrongHost,
-    /// Asked on behalf of a web page elsewhere.
-    CrossOrigin,
     /// The thing is not in a state for this.
     Conflict,
     /// More is sent than may be.
@@ -60,7 +58,6 @@ impl Kind {
             Kind::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Kind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Kind::WrongHost => (StatusCode::MISDIRECTED_REQUEST, "wrong-host", "Not a name of this service"),
-            Kind::CrossOrigin => (StatusCode::FORBIDDEN, "cross-origin", "Not for pages elsewhere"),
             Kind::Conflict => (StatusCode::CONFLICT, "conflict", "Not in a state for this"),
             Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
             Kind::UnsupportedFile => {

@@ -31,7 +31,6 @@ use client::Asker;
 use limits::Rate;
 
 const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How long a stream may outlast the look at its reader's credentials. Browsers come back by themselves.
 const STREAM_LASTS: Duration = Duration::from_secs(15 * 60);
 
@@ -123,7 +122,7 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
 /// Whether the reader may, and really meant to.
 fn check(access: Access, reader: Option<&Reader>, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let changes = !is_safe(method);
-    let from_elsewhere = headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
+    let from_elsewhere = origin::is_from_elsewhere(headers);
     let Access::Needs(permission) = access else {
         // Nobody is signed in to somebody else's account by a page elsewhere.
         let forged = changes && from_elsewhere && !headers.contains_key(header::AUTHORIZATION);

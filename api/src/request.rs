@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use crate::problem::{Kind, Problem};
-use crate::protection::client::RequestId;
+use crate::protection::client::{RequestId, host_name, is_loopback};
 use crate::resources::ingest;
 use crate::server::App;
 use crate::settings::ApiSettings;
@@ -109,19 +109,12 @@ pub async fn method_not_allowed(method: Method) -> Problem {
     )
 }
 
-/// Whether the request was made to a name of ours: without accounts, this keeps web pages elsewhere out.
+/// Whether the request was made to a name of ours: a page elsewhere can give its own name our address.
 fn is_own_host(headers: &HeaderMap, uri: &Uri, settings: &ApiSettings) -> bool {
     let given = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.host());
     let Some(given) = given else { return false };
-    let given = given.to_lowercase();
-    let host = match given.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-        _ => &given,
-    };
-    let host = host.strip_suffix('.').unwrap_or(host);
-    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
-        || host.ends_with(".localhost")
-        || settings.hosts.iter().any(|own| own == host)
+    let name = host_name(given);
+    is_loopback(&name) || settings.hosts.contains(&name)
 }
 
 /// The trace that the request belongs to, if it says so.

@@ -113,7 +113,12 @@ impl Accounts {
             }
             _ => None,
         };
-        let (began, known) = self.known.get(&hash);
+        // A key or a token that is sent as a cookie is not what it is as a bearer.
+        let known_by = match credentials {
+            Credentials::Cookie(_) => tokens::digest(&format!("cookie:{secret}")),
+            _ => hash.clone(),
+        };
+        let (began, known) = self.known.get(&known_by);
         if known.is_some() {
             return Ok(known);
         }
@@ -153,7 +158,7 @@ impl Accounts {
             _ => None,
         };
         let reader = Arc::new(reader(&row, csrf)?);
-        self.known.put(began, hash, &reader);
+        self.known.put(began, known_by, &reader);
         Ok(Some(reader))
     }
 }

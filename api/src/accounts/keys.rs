@@ -85,6 +85,7 @@ impl Accounts {
         let secret = format!("{KEY_PREFIX}{}", tokens::secret());
         let id = tokens::id();
         let mut connection = self.store.connection().await?;
+        let change = audit::begin(&mut connection).await?;
         let insert = format!(
             "insert into app.api_keys (id, name, hash, role, scopes, creators, chatters, made_by, expires_at)
              values ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9 * interval '1 day') returning {SHOWN}"
@@ -92,9 +93,9 @@ impl Accounts {
         let (kept, days) = (tokens::digest(&secret), f64::from(asked.days));
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
             [&id, &name, &kept, &asked.role, &asked.scopes, &creators, &chatters, &made_by, &days];
-        let row = connection.query_one(&insert, &values).await.map_err(|error| refused(&error))?;
+        let row = change.query_one(&insert, &values).await.map_err(|error| refused(&error))?;
         let detail = json!({ "name": name, "role": asked.role, "scopes": asked.scopes, "days": asked.days });
-        audit::record(&mut connection, asker, Entry { actor, action: "key.made", target: &id, detail }).await?;
+        self.commit(change, asker, Entry { actor, action: "key.made", target: &id, detail }).await?;
         let mut shown: Value = row.get(0);
         shown["key"] = secret.into();
         Ok(shown)
@@ -106,12 +107,11 @@ impl Accounts {
     /// 404; when Postgres does not answer.
     pub async fn revoke_key(&self, id: &str, actor: &str, asker: &Asker) -> Result<(), Problem> {
         let mut connection = self.store.connection().await?;
+        let change = audit::begin(&mut connection).await?;
         let revoke = "update app.api_keys set revoked_at = coalesce(revoked_at, now()) where id = $1";
-        if connection.execute(revoke, &[&id]).await.map_err(|error| refused(&error))? == 0 {
+        if change.execute(revoke, &[&id]).await.map_err(|error| refused(&error))? == 0 {
             return Err(Problem::new(Kind::NotFound, "there is no key with this id"));
         }
-        self.known.forget();
-        audit::record(&mut connection, asker, Entry { actor, action: "key.revoked", target: id, detail: json!({}) })
-            .await
+        self.commit(change, asker, Entry { actor, action: "key.revoked", target: id, detail: json!({}) }).await
     }
 }

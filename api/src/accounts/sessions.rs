@@ -3,7 +3,7 @@
 //! A browser's session is known by a cookie, a program's by a refresh token that is replaced each time it is used. A refresh token
 //! that comes back later than [`OVERLAP_SECONDS`] after its use was stolen, or its successor was: the whole session ends.
 
-use deadpool_postgres::Object;
+use deadpool_postgres::Transaction;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -83,6 +83,7 @@ impl Accounts {
             _ => None,
         };
         let mut connection = self.store.connection().await?;
+        let change = audit::begin(&mut connection).await?;
         let Some(user) = found.filter(|_| verdict != Verdict::Wrong) else {
             let entry = Entry {
                 actor: "somebody",
@@ -90,16 +91,15 @@ impl Accounts {
                 target: "",
                 detail: json!({ "account": short(&tokens::digest(&email.to_lowercase())) }),
             };
-            audit::record(&mut connection, asker, entry).await?;
+            audit::commit(change, asker, entry).await?;
             meters::sign_in("refused");
             return Err(Problem::new(Kind::Unauthenticated, "the e-mail address or the password is not right"));
         };
-        throttle::succeeded(&connection, &who).await?;
-        meters::sign_in("succeeded");
+        throttle::succeeded(&change, &who).await?;
         let (id, email): (String, String) = (user.get("id"), user.get("email"));
         if let Some(hash) = renewed {
             let update = "update app.users set password = $2 where id = $1";
-            connection.execute(update, &[&id, &hash]).await.map_err(|error| refused(&error))?;
+            change.execute(update, &[&id, &hash]).await.map_err(|error| refused(&error))?;
         }
         let session = tokens::id();
         let cookie = asked.browser.then(tokens::secret);
@@ -110,15 +110,21 @@ impl Accounts {
         );
         let kept = cookie.as_deref().map(tokens::digest);
         let address = asker.address.to_string();
-        connection
+        change
             .execute(&insert, &[&session, &id, &kept, &address, &asker.agent])
             .await
             .map_err(|error| refused(&error))?;
+        let refresh = match cookie {
+            Some(_) => None,
+            None => Some(refresh_token(&change, &session).await?),
+        };
         let entry = Entry { actor: &email, action: "session.begun", target: &session, detail: json!({}) };
-        audit::record(&mut connection, asker, entry).await?;
-        match cookie {
-            Some(cookie) => Ok(SignedIn::Browser(cookie)),
-            None => Ok(SignedIn::Program(self.tokens(&connection, &id, &session).await?)),
+        self.commit(change, asker, entry).await?;
+        drop(connection);
+        meters::sign_in("succeeded");
+        match (cookie, refresh) {
+            (Some(cookie), _) => Ok(SignedIn::Browser(cookie)),
+            (None, refresh) => Ok(SignedIn::Program(self.tokens(&id, &session, refresh.unwrap_or_default()).await?)),
         }
     }
 
@@ -141,46 +147,53 @@ impl Accounts {
             where t.hash = $1 and s.ended_at is null and s.expires_at > now() and s.last_used_at > now() - {idle}
                 and u.disabled_at is null"
         );
-        let found = connection.query_opt(&take, &[&hash]).await.map_err(|error| refused(&error))?;
+        let change = audit::begin(&mut connection).await?;
+        let found = change.query_opt(&take, &[&hash]).await.map_err(|error| refused(&error))?;
         let ended = || Problem::new(Kind::Unauthenticated, "the session has ended; sign in again");
         let row = found.ok_or_else(ended)?;
         let (session, user): (String, String) = (row.get("id"), row.get("user_id"));
         if !row.get::<_, bool>("first") && row.get::<_, f64>("since") > OVERLAP_SECONDS {
-            self.end(&connection, "id", &session).await?;
+            end(&change, "id", &session).await?;
             let email: String = row.get("email");
             tracing::warn!(session, "a refresh token was used again; its session was ended");
             let entry = Entry { actor: &email, action: "session.reused", target: &session, detail: json!({}) };
-            audit::record(&mut connection, asker, entry).await?;
+            self.commit(change, asker, entry).await?;
             return Err(ended());
         }
         let touch = "update app.sessions set last_used_at = now() where id = $1";
-        connection.execute(touch, &[&session]).await.map_err(|error| refused(&error))?;
-        self.tokens(&connection, &user, &session).await
+        change.execute(touch, &[&session]).await.map_err(|error| refused(&error))?;
+        let refresh = refresh_token(&change, &session).await?;
+        // It changes nothing that the trail tells of.
+        change.commit().await.map_err(|error| refused(&error))?;
+        drop(connection);
+        self.tokens(&user, &session, refresh).await
     }
 
-    async fn tokens(&self, connection: &Object, user: &str, session: &str) -> Result<Tokens, Problem> {
-        let refresh = tokens::secret();
-        let insert = "insert into app.refresh_tokens (hash, session_id) values ($1, $2)";
-        let kept = tokens::digest(&refresh);
-        connection.execute(insert, &[&kept, &session]).await.map_err(|error| refused(&error))?;
+    async fn tokens(&self, user: &str, session: &str, refresh_token: String) -> Result<Tokens, Problem> {
         Ok(Tokens {
             access_token: self.signing.sign(&self.store, user, session).await?,
             token_type: "Bearer",
             expires_in: tokens::ACCESS_SECONDS,
-            refresh_token: refresh,
+            refresh_token,
         })
     }
+}
 
-    /// Ends the sessions whose `column` (`id` or `user_id`) is this; returns how many.
-    ///
-    /// # Errors
-    /// When Postgres does not answer.
-    pub async fn end(&self, connection: &Object, column: &str, value: &str) -> Result<u64, Problem> {
-        let end = format!("update app.sessions set ended_at = now() where {column} = $1 and ended_at is null");
-        let ended = connection.execute(&end, &[&value]).await.map_err(|error| refused(&error))?;
-        self.known.forget();
-        Ok(ended)
-    }
+/// A new refresh token of a session.
+async fn refresh_token(change: &Transaction<'_>, session: &str) -> Result<String, Problem> {
+    let secret = tokens::secret();
+    let insert = "insert into app.refresh_tokens (hash, session_id) values ($1, $2)";
+    change.execute(insert, &[&tokens::digest(&secret), &session]).await.map_err(|error| refused(&error))?;
+    Ok(secret)
+}
+
+/// Ends the sessions whose `column` (`id` or `user_id`) is this; returns how many.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn end(change: &Transaction<'_>, column: &str, value: &str) -> Result<u64, Problem> {
+    let end = format!("update app.sessions set ended_at = now() where {column} = $1 and ended_at is null");
+    change.execute(&end, &[&value]).await.map_err(|error| refused(&error))
 }
 
 /// The beginning of a hash, to find equal ones by.

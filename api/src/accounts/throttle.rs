@@ -1,7 +1,7 @@
 //! Sign-ins are slowed: after some failures an account, or an address, waits, twice as long each time. What is counted is the
 //! hash of the name that was tried, whether or not such an account exists, so the wait tells nothing.
 
-use deadpool_postgres::Object;
+use deadpool_postgres::{Object, Transaction};
 
 use super::tokens::digest;
 use crate::database::refused;
@@ -46,7 +46,7 @@ pub async fn attempt(connection: &Object, who: &[Vec<u8>; 2]) -> Result<(), Prob
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn succeeded(connection: &Object, who: &[Vec<u8>; 2]) -> Result<(), Problem> {
+pub async fn succeeded(connection: &Transaction<'_>, who: &[Vec<u8>; 2]) -> Result<(), Problem> {
     let [account, address] = who;
     connection
         .execute("delete from app.sign_in_failures where who = $1", &[account])

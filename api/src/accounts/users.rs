@@ -1,10 +1,10 @@
 //! Accounts as administrators see them, and passwords that are chosen by a secret that was passed on.
 
-use deadpool_postgres::Object;
+use deadpool_postgres::Transaction;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Accounts, passwords, tokens};
+use super::{Accounts, passwords, sessions, tokens};
 use crate::audit::{self, Entry};
 use crate::database::refused;
 use crate::permissions::Role;
@@ -93,33 +93,22 @@ impl Accounts {
         let chatters = ids("chatters", &asked.chatters).map_err(|error| errors.push(error)).unwrap_or_default();
         let (Some(role), true) = (role, errors.is_empty()) else { return Err(Problem::parameters(errors)) };
         let mut connection = self.store.connection().await?;
+        let change = audit::begin(&mut connection).await?;
         let id = tokens::id();
         let insert = "insert into app.users (id, email, name, role, creators, chatters) values ($1, $2, $3, $4, $5, $6)
                       on conflict do nothing";
-        let made = connection
+        let made = change
             .execute(insert, &[&id, &email, &asked.name.trim(), &role.name(), &creators, &chatters])
             .await
             .map_err(|error| refused(&error))?;
         if made == 0 {
             return Err(Problem::new(Kind::Conflict, "there is an account with this e-mail address already"));
         }
-        let secret = self.password_secret(&connection, &id, "3 days").await?;
+        let secret = password_secret(&change, &id, "3 days").await?;
         let detail = json!({ "email": email, "role": role.name() });
         let entry = Entry { actor, action: "user.invited", target: &id, detail };
-        audit::record(&mut connection, asker, entry).await?;
+        self.commit(change, asker, entry).await?;
         Ok((id, secret))
-    }
-
-    /// A secret that lets a password be chosen; those before hold no more.
-    async fn password_secret(&self, connection: &Object, user: &str, lasts: &str) -> Result<String, Problem> {
-        let secret = tokens::secret();
-        let forget = "delete from app.password_tokens where user_id = $1 or expires_at < now()";
-        connection.execute(forget, &[&user]).await.map_err(|error| refused(&error))?;
-        let insert = format!(
-            "insert into app.password_tokens (hash, user_id, expires_at) values ($1, $2, now() + interval '{lasts}')"
-        );
-        connection.execute(&insert, &[&tokens::digest(&secret), &user]).await.map_err(|error| refused(&error))?;
-        Ok(secret)
     }
 
     /// A secret that lets the password of an account be chosen, for whoever administers the database.
@@ -127,11 +116,15 @@ impl Accounts {
     /// # Errors
     /// 404; when Postgres does not answer.
     pub async fn password_of(&self, email: &str) -> Result<String, Problem> {
-        let connection = self.store.connection().await?;
+        let mut connection = self.store.connection().await?;
+        let change = audit::begin(&mut connection).await?;
         let find = "select id from app.users where lower(email) = lower($1)";
-        let row = connection.query_opt(find, &[&email.trim()]).await.map_err(|error| refused(&error))?;
+        let row = change.query_opt(find, &[&email.trim()]).await.map_err(|error| refused(&error))?;
         let row = row.ok_or_else(|| Problem::new(Kind::NotFound, "there is no account with this e-mail address"))?;
-        self.password_secret(&connection, row.get(0), "1 minute").await
+        let secret = password_secret(&change, row.get(0), "1 minute").await?;
+        // That the password is chosen is noted then.
+        change.commit().await.map_err(|error| refused(&error))?;
+        Ok(secret)
     }
 
     /// Whether there is an account.
@@ -152,9 +145,10 @@ impl Accounts {
     pub async fn reset(&self, id: &str, actor: &str, asker: &Asker) -> Result<String, Problem> {
         self.is_there(id).await?;
         let mut connection = self.store.connection().await?;
-        let secret = self.password_secret(&connection, id, "1 day").await?;
+        let change = audit::begin(&mut connection).await?;
+        let secret = password_secret(&change, id, "1 day").await?;
         let entry = Entry { actor, action: "password.reset", target: id, detail: json!({}) };
-        audit::record(&mut connection, asker, entry).await?;
+        self.commit(change, asker, entry).await?;
         Ok(secret)
     }
 
@@ -187,9 +181,10 @@ impl Accounts {
         let found = connection.query_opt(find, &[&email]).await.map_err(|error| refused(&error))?;
         let Some(row) = found else { return Ok(None) };
         let (id, email): (String, String) = (row.get(0), row.get(1));
-        let secret = self.password_secret(&connection, &id, "30 minutes").await?;
+        let change = audit::begin(&mut connection).await?;
+        let secret = password_secret(&change, &id, "30 minutes").await?;
         let entry = Entry { actor: "somebody", action: "password.forgotten", target: &id, detail: json!({}) };
-        audit::record(&mut connection, asker, entry).await?;
+        self.commit(change, asker, entry).await?;
         Ok(Some((email, secret)))
     }
 
@@ -209,13 +204,14 @@ impl Accounts {
         drop(connection);
         let new = new_password(password, &email).await?;
         let mut connection = self.store.connection().await?;
+        let change = audit::begin(&mut connection).await?;
         let take = "delete from app.password_tokens where hash = $1";
-        if connection.execute(take, &[&hash]).await.map_err(|error| refused(&error))? == 0 {
+        if change.execute(take, &[&hash]).await.map_err(|error| refused(&error))? == 0 {
             return Err(over());
         }
-        self.set_password(&mut connection, &id, &new).await?;
+        set_password(&change, &id, &new).await?;
         let entry = Entry { actor: &email, action: "password.chosen", target: &id, detail: json!({}) };
-        audit::record(&mut connection, asker, entry).await
+        self.commit(change, asker, entry).await
     }
 
     /// Changes the own password; every other session ends.
@@ -242,21 +238,15 @@ impl Accounts {
         }
         let new = new_password(password, &reader.name).await?;
         let mut connection = self.store.connection().await?;
-        super::throttle::succeeded(&connection, &who).await?;
+        let change = audit::begin(&mut connection).await?;
+        super::throttle::succeeded(&change, &who).await?;
         let id = reader.user.as_deref().unwrap_or_default();
-        self.set_password(&mut connection, id, &new).await?;
-        let stays = "update app.sessions set ended_at = null where id = $1";
-        connection.execute(stays, &[&reader.session]).await.map_err(|error| refused(&error))?;
+        set_password(&change, id, &new).await?;
+        // Its `now()` is that at which the others were ended: one that had ended before stays ended.
+        let stays = "update app.sessions set ended_at = null where id = $1 and ended_at = now()";
+        change.execute(stays, &[&reader.session]).await.map_err(|error| refused(&error))?;
         let entry = Entry { actor: &reader.name, action: "password.changed", target: id, detail: json!({}) };
-        audit::record(&mut connection, asker, entry).await
-    }
-
-    async fn set_password(&self, connection: &mut Object, user: &str, hash: &str) -> Result<(), Problem> {
-        let update = "update app.users set password = $2 where id = $1";
-        connection.execute(update, &[&user, &hash]).await.map_err(|error| refused(&error))?;
-        let others = "delete from app.password_tokens where user_id = $1";
-        connection.execute(others, &[&user]).await.map_err(|error| refused(&error))?;
-        self.end(connection, "user_id", user).await.map(|_| ())
+        self.commit(change, asker, entry).await
     }
 
     /// Changes an account. One that is disabled loses its sessions.
@@ -274,6 +264,7 @@ impl Accounts {
             return Err(Problem::parameters(errors));
         }
         let mut connection = self.store.connection().await?;
+        let change = audit::begin(&mut connection).await?;
         let role = role.map(Role::name);
         let update = format!(
             "update app.users set name = coalesce($2, name), role = coalesce($3, role), creators = coalesce($4, creators),
@@ -283,26 +274,46 @@ impl Accounts {
                 (select from app.users other where other.id <> $1 and other.role = 'admin' and other.disabled_at is null))
              returning {SHOWN}"
         );
-        let changed = connection
+        let changed = change
             .query_opt(&update, &[&id, &asked.name, &role, &creators, &chatters, &asked.disabled])
             .await
             .map_err(|error| refused(&error))?;
         let Some(row) = changed else {
-            let there = connection.query_opt("select from app.users where id = $1", &[&id]).await;
+            let there = change.query_opt("select from app.users where id = $1", &[&id]).await;
             return Err(match there.map_err(|error| refused(&error))? {
                 Some(_) => Problem::new(Kind::Conflict, "this is the last administrator; make another one first"),
                 None => Problem::new(Kind::NotFound, "there is no account with this id"),
             });
         };
-        self.known.forget();
         if asked.disabled == Some(true) {
-            self.end(&connection, "user_id", id).await?;
+            sessions::end(&change, "user_id", id).await?;
         }
         let detail =
             json!({ "role": role, "disabled": asked.disabled, "creators": asked.creators, "chatters": asked.chatters });
-        audit::record(&mut connection, asker, Entry { actor, action: "user.changed", target: id, detail }).await?;
+        self.commit(change, asker, Entry { actor, action: "user.changed", target: id, detail }).await?;
         Ok(row.get(0))
     }
+}
+
+/// A secret that lets a password be chosen; those before hold no more.
+async fn password_secret(change: &Transaction<'_>, user: &str, lasts: &str) -> Result<String, Problem> {
+    let secret = tokens::secret();
+    let forget = "delete from app.password_tokens where user_id = $1 or expires_at < now()";
+    change.execute(forget, &[&user]).await.map_err(|error| refused(&error))?;
+    let insert = format!(
+        "insert into app.password_tokens (hash, user_id, expires_at) values ($1, $2, now() + interval '{lasts}')"
+    );
+    change.execute(&insert, &[&tokens::digest(&secret), &user]).await.map_err(|error| refused(&error))?;
+    Ok(secret)
+}
+
+/// Sets the password of an account, and ends all its sessions.
+async fn set_password(change: &Transaction<'_>, user: &str, hash: &str) -> Result<(), Problem> {
+    let update = "update app.users set password = $2 where id = $1";
+    change.execute(update, &[&user, &hash]).await.map_err(|error| refused(&error))?;
+    let others = "delete from app.password_tokens where user_id = $1";
+    change.execute(others, &[&user]).await.map_err(|error| refused(&error))?;
+    sessions::end(change, "user_id", user).await.map(drop)
 }
 
 /// The hash of a new password.

@@ -44,7 +44,7 @@ impl Asker {
         Asker {
             address: if trusted { forwarded(headers, proxies).unwrap_or(peer) } else { peer },
             https,
-            plain_loopback: !https && is_loopback(text(header::HOST.as_str())),
+            plain_loopback: !https && is_loopback(&host_name(text(header::HOST.as_str()))),
             agent: text(header::USER_AGENT.as_str()).chars().take(200).collect(),
             request_id: id.unwrap_or_default(),
         }
@@ -64,13 +64,18 @@ fn forwarded(headers: &HeaderMap, proxies: &[IpAddr]) -> Option<IpAddr> {
     None
 }
 
-fn is_loopback(host: &str) -> bool {
+/// The name in a header `Host`, without its port.
+pub fn host_name(host: &str) -> String {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     };
-    let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]") || name.ends_with(".localhost")
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// Whether a name is one of loopback.
+pub fn is_loopback(name: &str) -> bool {
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]") || name.ends_with(".localhost")
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Asker {

@@ -46,3 +46,35 @@ impl Origin {
         }
     }
 }
+
+/// Whether a web page of another origin asks: a browser sends its forms here too, without asking.
+pub fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    let host = text(header::HOST.as_str());
+    text(header::ORIGIN.as_str()).is_some_and(|origin| origin.split_once("://").map(|(_, host)| host) != host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_elsewhere_is_noticed() {
+        let from = |headers: &[(&'static str, &'static str)]| {
+            let value = |text| axum::http::HeaderValue::from_static(text);
+            let name = |text| axum::http::HeaderName::from_static(text);
+            is_from_elsewhere(&headers.iter().map(|(n, v)| (name(n), value(v))).collect())
+        };
+        let host = ("host", "localhost:8080");
+        assert!(!from(&[host]), "no browser");
+        assert!(!from(&[host, ("origin", "http://localhost:8080")]));
+        assert!(!from(&[host, ("sec-fetch-site", "same-origin")]));
+        for elsewhere in ["http://evil.example", "null", "http://localhost:8081"] {
+            assert!(from(&[host, ("origin", elsewhere)]), "{elsewhere}");
+        }
+        assert!(from(&[host, ("sec-fetch-site", "cross-site")]) && from(&[host, ("sec-fetch-site", "same-site")]));
+    }
+}

@@ -20,14 +20,11 @@ mod uploads;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderMap, Method, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::http::Method;
 use fandom_services::postgres::PostgresSettings;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::problem::{Kind, Problem};
 use crate::server::App;
 pub(crate) use progress::Progress;
 
@@ -54,7 +51,6 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(mappings::suggest))
         .routes(routes!(mappings::preview))
         .routes(routes!(mappings::one, mappings::save, mappings::remove))
-        .layer(middleware::from_fn(from_here))
 }
 
 /// What runs beside requests, until it is aborted.
@@ -69,45 +65,4 @@ pub(crate) async fn beside(app: App, postgres: PostgresSettings) {
 pub(crate) fn is_upload(request: &Request) -> bool {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     request.method() == Method::POST && route == Some("/api/v1/ingest/uploads")
-}
-
-/// Lets no web page elsewhere change anything: a browser sends its forms here too, without asking.
-async fn from_here(request: Request, next: Next) -> Response {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !safe && is_from_elsewhere(request.headers()) {
-        let detail = "a web page of another origin may not change anything here";
-        return Problem::new(Kind::CrossOrigin, detail).into_response();
-    }
-    next.run(request).await
-}
-
-fn is_from_elsewhere(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    if let Some(site) = text("sec-fetch-site") {
-        return !matches!(site, "same-origin" | "none");
-    }
-    let host = text(header::HOST.as_str());
-    text(header::ORIGIN.as_str()).is_some_and(|origin| origin.split_once("://").map(|(_, host)| host) != host)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_pages_from_here_change_anything() {
-        let from = |headers: &[(&'static str, &'static str)]| {
-            let value = |text| axum::http::HeaderValue::from_static(text);
-            let name = |text| axum::http::HeaderName::from_static(text);
-            is_from_elsewhere(&headers.iter().map(|(n, v)| (name(n), value(v))).collect())
-        };
-        let host = ("host", "localhost:8080");
-        assert!(!from(&[host]), "no browser");
-        assert!(!from(&[host, ("origin", "http://localhost:8080")]));
-        assert!(!from(&[host, ("sec-fetch-site", "same-origin")]));
-        for elsewhere in ["http://evil.example", "null", "http://localhost:8081"] {
-            assert!(from(&[host, ("origin", elsewhere)]), "{elsewhere}");
-        }
-        assert!(from(&[host, ("sec-fetch-site", "cross-site")]) && from(&[host, ("sec-fetch-site", "same-site")]));
-    }
 }

@@ -106,6 +106,15 @@ pub fn described() -> List {
     list
 }
 
+/// The measures that add up over creators, chatters and periods, summed; worked time, which hours do not have, beside.
+pub(super) const SUMS: &str = "sum(messages_sent)::bigint as messages_sent, sum(ppvs_sent)::bigint as ppvs_sent,
+     sum(ppvs_unlocked)::bigint as ppvs_unlocked, sum(ppv_sales_cents)::bigint as ppv_sales_cents,
+     sum(characters)::bigint as characters, sum(replies)::bigint as replies,
+     sum(reply_seconds_sum)::bigint as reply_seconds_sum, sum(mass_messages)::bigint as mass_messages,
+     sum(sales_gross_cents)::bigint as sales_gross_cents, sum(sales_net_cents)::bigint as sales_net_cents,
+     sum(sales_count)::bigint as sales_count, sum(reversed_net_cents)::bigint as reversed_net_cents,
+     sum(reversed_count)::bigint as reversed_count";
+
 /// Measures by creator, chatter and window.
 #[utoipa::path(
     get, path = "/chatters/performance", operation_id = "performance", tag = "Chatters",

@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use tokio_postgres::types::Type;
 
+use super::performance::SUMS;
 use crate::cursor::KeyType::Integer;
 use crate::database::{Database, Page, answer};
 use crate::listing::{Binds, Key, Listing};
@@ -117,13 +118,7 @@ pub(super) fn ranked(by: &str, conditions: &[String]) -> String {
         "with summed as (
             select chatter_id, max(chatter) as chatter, count(distinct creator_id) as creators,
                    count(distinct day) filter (where messages_sent > 0 or sales_count > 0) as active_days,
-                   sum(messages_sent)::bigint as messages_sent, sum(ppvs_sent)::bigint as ppvs_sent,
-                   sum(ppvs_unlocked)::bigint as ppvs_unlocked, sum(ppv_sales_cents)::bigint as ppv_sales_cents,
-                   sum(characters)::bigint as characters, sum(replies)::bigint as replies,
-                   sum(reply_seconds_sum)::bigint as reply_seconds_sum,
-                   sum(sales_gross_cents)::bigint as sales_gross_cents, sum(sales_net_cents)::bigint as sales_net_cents,
-                   sum(sales_count)::bigint as sales_count, sum(reversed_net_cents)::bigint as reversed_net_cents,
-                   sum(reversed_count)::bigint as reversed_count, sum(clocked_minutes)::bigint as clocked_minutes
+                   {SUMS}, sum(clocked_minutes)::bigint as clocked_minutes
             from views.chatter_day where chatter_id <> 0{conditions} group by chatter_id
         ), measured as (
             select *, views.ratio(ppvs_sent, messages_sent) as golden_ratio,

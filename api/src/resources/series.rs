@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use tokio_postgres::types::Type;
 
+use super::performance::SUMS;
 use crate::cursor::KeyType::{Day as DayKey, Instant as InstantKey, Text};
 use crate::database::{Page, answer};
 use crate::listing::{Key, Listing};
@@ -106,7 +107,11 @@ pub async fn list(State(app): State<App>, headers: HeaderMap, mut parameters: Pa
         Range::Instants(from, to) => [from, to].map(|end| listing.binds.bind(end, Type::TIMESTAMPTZ)),
         Range::Days(from, to) => [from, to].map(|end| listing.binds.bind(end, Type::DATE)),
     };
-    let in_reports = listing.binds.bind(reporting.iana_name().unwrap_or("UTC").to_owned(), Type::TEXT);
+    // Days and what is made of them are cut already.
+    let in_reports = match window {
+        Window::Hour => listing.binds.bind(reporting.iana_name().unwrap_or("UTC").to_owned(), Type::TEXT),
+        _ => String::new(),
+    };
     listing.with = with(window, &ends, &in_reports, &conditions);
     listing.from = "series".to_owned();
     if !listing.sparse {
@@ -173,7 +178,7 @@ fn with(window: Window, [from, to]: &[String; 2], zone: &str, conditions: &[Stri
     // Of a week and a month all days count, also those before `from`.
     let column = if window == Window::Hour { "hour" } else { "day" };
     let first = if window == Window::Hour { start.clone() } else { format!("({start})::date") };
-    let mut all = vec![format!("{column} >= {first}"), format!("{column} <= {to}"), format!("{zone} <> ''")];
+    let mut all = vec![format!("{column} >= {first}"), format!("{column} <= {to}")];
     all.extend(conditions.iter().cloned());
     let conditions = all.join(" and ");
     let worked = if window == Window::Hour { "null::bigint" } else { "sum(clocked_minutes)::bigint" };
@@ -191,13 +196,7 @@ fn with(window: Window, [from, to]: &[String; 2], zone: &str, conditions: &[Stri
         "with summed as (
             select {period} as period,
                    count(distinct chatter_id) filter (where chatter_id <> 0 and messages_sent > 0) as active_chatters,
-                   sum(messages_sent)::bigint as messages_sent, sum(ppvs_sent)::bigint as ppvs_sent,
-                   sum(ppvs_unlocked)::bigint as ppvs_unlocked, sum(ppv_sales_cents)::bigint as ppv_sales_cents,
-                   sum(characters)::bigint as characters, sum(replies)::bigint as replies,
-                   sum(reply_seconds_sum)::bigint as reply_seconds_sum, sum(mass_messages)::bigint as mass_messages,
-                   sum(sales_gross_cents)::bigint as sales_gross_cents, sum(sales_net_cents)::bigint as sales_net_cents,
-                   sum(sales_count)::bigint as sales_count, sum(reversed_net_cents)::bigint as reversed_net_cents,
-                   sum(reversed_count)::bigint as reversed_count, {worked} as clocked_minutes
+                   {SUMS}, {worked} as clocked_minutes
             from views.{table} where {conditions} group by 1
         ), points as (select {point} as period from generate_series({start}, {end}, interval '{step}') as at
         ), series as (

@@ -143,6 +143,9 @@ async fn a_key_does_what_it_was_made_for() {
     let key = format!("Bearer {}", text(&made, "key"));
     assert_eq!(people::get(&service, "/sales", &key).await.status, 200);
     assert_eq!(people::get(&service, "/fans", &key).await.status, 403);
+    let cookie = format!("fandom={}", text(&made, "key"));
+    let as_cookie = send(&service, Method::GET, "/sales", &[("cookie", &cookie)], None).await;
+    assert_eq!(as_cookie.status(), 401, "a key that a browser sends by itself is none");
     let stored = service.select("select to_jsonb(k)::jsonb from app.api_keys k").await.to_string();
     assert!(!stored.contains(text(&made, "key")), "a key is kept as its hash alone");
     let listed = read(service.http.get(service.url("/api/v1/keys")).send().await.expect("an answer")).await;
@@ -154,6 +157,35 @@ async fn a_key_does_what_it_was_made_for() {
     let over = make(json!({ "name": "old" })).await.json();
     service.run("update app.api_keys set expires_at = now() where name = 'old'").await;
     assert_eq!(people::get(&service, "/sales", &format!("Bearer {}", text(&over, "key"))).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_trail_cannot_take_is_not_done() {
+    let service = Service::start().await;
+    let email = account(&service, "analyst", &[], &[]).await;
+    let own = bearer(&service, &email).await;
+    let change = async |method: Method, path: &str, body: Value| {
+        let request = service.http.request(method, service.url(&format!("/api/v1{path}")));
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    let key = json!({ "name": "board" });
+    service.run("alter table app.audit rename to away").await;
+    let invited = json!({ "email": "new@example.com", "role": "analyst" });
+    assert_eq!(change(Method::POST, "/users", invited.clone()).await, 503);
+    assert_eq!(change(Method::POST, "/keys", key.clone()).await, 503);
+    assert_eq!(sign_in(&service, &email, PASSWORD).await.status, 503);
+    let user = service.select("select to_jsonb(id) from app.users").await;
+    let disable = format!("/users/{}", user.as_str().expect("one account"));
+    assert_eq!(change(Method::PATCH, &disable, json!({ "disabled": true })).await, 503);
+    service.run("alter table app.away rename to audit").await;
+    let there = "select jsonb_build_array((select count(*) from app.users), (select count(*) from app.api_keys),
+                 (select count(*) from app.sessions where ended_at is null))";
+    assert_eq!(service.select(there).await, json!([1, 0, 1]));
+    assert_eq!(people::get(&service, "/auth/me", &own).await.status, 200, "nobody was disabled");
+    assert_eq!(change(Method::POST, "/users", invited).await, 201);
+    assert_eq!(change(Method::POST, "/keys", key).await, 201);
+    assert_eq!(sign_in(&service, &email, PASSWORD).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

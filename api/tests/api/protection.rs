@@ -43,6 +43,7 @@ async fn a_browser_signs_in_and_no_page_elsewhere_uses_that() {
         vec![own, ("x-csrf-token", "guessed")],
         vec![own, token, ("sec-fetch-site", "cross-site")],
         vec![own, token, ("sec-fetch-site", "same-site")],
+        vec![own, token, ("origin", "http://evil.example")],
     ] {
         let refused = read(send(&service, Method::POST, "/auth/logout", &headers, None).await).await;
         assert_eq!(refused.status, 403, "{headers:?}");

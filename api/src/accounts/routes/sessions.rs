@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Answer, Id, done, items, private};
 use crate::accounts::identify::COOKIES;
-use crate::accounts::sessions::{SignIn, SignedIn};
+use crate::accounts::sessions::{self, SignIn, SignedIn};
 use crate::accounts::{Accounts, tokens};
 use crate::audit::{self, Entry};
 use crate::database::refused;
@@ -142,10 +142,11 @@ pub async fn me(parameters: Parameters, reader: Reader) -> Answer {
 )]
 pub async fn logout(State(accounts): State<Accounts>, asker: Asker, reader: Reader) -> Answer {
     let mut connection = accounts.store.connection().await?;
+    let change = audit::begin(&mut connection).await?;
     let session = reader.session.as_deref().unwrap_or_default();
-    accounts.end(&connection, "id", session).await?;
+    sessions::end(&change, "id", session).await?;
     let entry = Entry { actor: &reader.name, action: "session.ended", target: session, detail: json!({}) };
-    audit::record(&mut connection, &asker, entry).await?;
+    accounts.commit(change, &asker, entry).await?;
     let mut response = with_cookie(&accounts, done(), &asker, None);
     let clear = HeaderName::from_static("clear-site-data");
     response.headers_mut().insert(clear, HeaderValue::from_static("\"cache\""));
@@ -169,10 +170,11 @@ pub async fn logout_everywhere(State(accounts): State<Accounts>, asker: Asker, r
 /// When Postgres does not answer.
 pub(super) async fn end_all(accounts: &Accounts, asker: &Asker, reader: &Reader, user: &str) -> Result<(), Problem> {
     let mut connection = accounts.store.connection().await?;
-    let ended = accounts.end(&connection, "user_id", user).await?;
+    let change = audit::begin(&mut connection).await?;
+    let ended = sessions::end(&change, "user_id", user).await?;
     let detail = json!({ "sessions": ended });
     let entry = Entry { actor: &reader.name, action: "sessions.ended", target: user, detail };
-    audit::record(&mut connection, asker, entry).await
+    accounts.commit(change, asker, entry).await
 }
 
 /// The own sessions.
@@ -196,13 +198,14 @@ pub async fn list(State(accounts): State<Accounts>, parameters: Parameters, read
 )]
 pub async fn end(State(accounts): State<Accounts>, Id(id): Id, asker: Asker, reader: Reader) -> Answer {
     let mut connection = accounts.store.connection().await?;
+    let change = audit::begin(&mut connection).await?;
     let own = "select from app.sessions where id = $1 and user_id = $2 and ended_at is null";
-    if connection.query_opt(own, &[&id, &reader.user]).await.map_err(|error| refused(&error))?.is_none() {
+    if change.query_opt(own, &[&id, &reader.user]).await.map_err(|error| refused(&error))?.is_none() {
         return Err(Problem::new(Kind::NotFound, "there is no session of yours with this id"));
     }
-    accounts.end(&connection, "id", &id).await?;
+    sessions::end(&change, "id", &id).await?;
     let entry = Entry { actor: &reader.name, action: "session.ended", target: &id, detail: json!({}) };
-    audit::record(&mut connection, &asker, entry).await?;
+    accounts.commit(change, &asker, entry).await?;
     Ok(done())
 }
 
