@@ -24,7 +24,7 @@ use crate::meters;
 const ATTEMPTS: u32 = 6;
 
 /// The longest wait between two attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(64);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(64);
 
 /// The media type that native spreadsheets are exported to.
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -145,13 +145,13 @@ impl Api {
         }
     }
 
-    /// Waiting times of a call.
-    pub fn backoff(&self) -> Backoff {
-        Backoff::new(self.backoff, LONGEST_WAIT)
+    /// Waiting times, at most `longest`.
+    pub fn backoff(&self, longest: Duration) -> Backoff {
+        Backoff::new(self.backoff, longest)
     }
 
     async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, DriveError> {
-        let (mut attempt, mut backoff) = (1, self.backoff());
+        let (mut attempt, mut backoff) = (1, self.backoff(LONGEST_WAIT));
         loop {
             let answer = tokio::select! {
                 answer = self.parsed(path) => answer,
@@ -172,7 +172,7 @@ impl Api {
     }
 
     async fn get(&self, path: &str, range: Option<String>) -> Result<Response<Incoming>, DriveError> {
-        let (mut attempt, mut backoff) = (1, self.backoff());
+        let (mut attempt, mut backoff) = (1, self.backoff(LONGEST_WAIT));
         loop {
             let answer = tokio::select! {
                 answer = self.once(path, range.as_deref()) => answer,

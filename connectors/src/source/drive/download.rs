@@ -18,7 +18,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 use tokio_util::sync::CancellationToken;
 
-use super::api::Api;
+use super::api::{Api, LONGEST_WAIT};
 use super::error::DriveError;
 use super::item::{Item, Kind};
 use crate::source::hex;
@@ -116,7 +116,7 @@ impl Partial {
 
     /// Downloads until as many bytes are there as Drive showed.
     async fn fill(&mut self, api: &Api, item: &Item, stop: &CancellationToken) -> Result<(), DownloadError> {
-        let (mut fruitless, mut furthest, mut backoff) = (0, 0, api.backoff());
+        let (mut fruitless, mut furthest, mut backoff) = (0, 0, api.backoff(LONGEST_WAIT));
         loop {
             let broke_off = match self.piece_by_piece(api, item, stop).await {
                 Ok(()) if item.size.is_none_or(|size| self.written >= size) => return Ok(()),
@@ -153,7 +153,7 @@ impl Partial {
     }
 
     async fn export(&mut self, api: &Api, item: &Item, stop: &CancellationToken) -> Result<(), DownloadError> {
-        let (mut attempt, mut backoff) = (1, api.backoff());
+        let (mut attempt, mut backoff) = (1, api.backoff(LONGEST_WAIT));
         loop {
             let answer = api.export(&item.id).await?;
             match self.take(api, answer, stop).await {

@@ -24,8 +24,7 @@ use crate::source::{Listing, Trouble};
 /// How long Postgres may take to keep what is known.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits after a failure of a whole look.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait after a failure of a whole look; the first is that of a call.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// A configured folder.
@@ -95,7 +94,7 @@ impl Follower {
     async fn follow(&self) {
         let ids: Vec<String> = self.folders.iter().map(|folder| folder.id.clone()).collect();
         let mut position: Option<Position> = None;
-        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut backoff = self.api.backoff(LONGEST_WAIT);
         loop {
             let looked = match position.take() {
                 None => self.begin(&ids).await,

@@ -17,7 +17,7 @@ use super::credentials::Credentials;
 /// - `FANDOM_DRIVE_SOURCE`: the source's name, the first part of the id of each of its files (`drive`).
 /// - `FANDOM_DRIVE_POLL_MS`: how often changes are asked for, in milliseconds (10000); a wait is up to a quarter shorter.
 /// - `FANDOM_DRIVE_RECONCILE_SECONDS`: how often everything is listed, whatever the changes say, in seconds (3600).
-/// - `FANDOM_DRIVE_BACKOFF_MS`: the first wait after a fault, in milliseconds; the next ones double up to a minute (1000).
+/// - `FANDOM_DRIVE_BACKOFF_MS`: the first wait after a fault, in milliseconds; the next ones double up to a minute, between looks at a folder up to five (1000).
 /// - `FANDOM_DRIVE_TIMEOUT_SECONDS`: how long Drive may be silent in the middle of an answer, in seconds (60).
 /// - `FANDOM_DRIVE_DOWNLOADS`: a directory for downloads, each of which is deleted when it was read (that of the system).
 /// - `FANDOM_DRIVE_URL`: where the Drive API is (`https://www.googleapis.com`).
