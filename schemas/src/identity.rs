@@ -20,6 +20,10 @@ pub fn fold(name: &str) -> Cow<'_, str> {
     if name.bytes().all(plain) {
         return Cow::Borrowed(name);
     }
+    // ASCII is its own NFKC.
+    if name.is_ascii() {
+        return Cow::Owned(squeeze(&name.to_ascii_lowercase()));
+    }
     let folded: String = caseless::default_case_fold_str(&name.nfkc().collect::<String>()).nfkc().collect();
     Cow::Owned(squeeze(&folded))
 }
