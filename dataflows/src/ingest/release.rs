@@ -126,10 +126,13 @@ struct Keys(Vec<(u16, Vec<Key>)>);
 /// So far beyond the last row known, a row has no place kept for it and for all between: any number may stand on the log.
 const FAR: u64 = 65_536;
 
+/// Rows of a piece. Pieces are not moved when more rows come, and the memory of one is that of the next.
+const PIECE: usize = 256;
+
 #[derive(Default)]
 struct Pending {
-    /// By ordinal; the second part is the record's share of the checksum.
-    rows: Vec<Option<(Parsed, u64)>>,
+    /// By ordinal, in pieces; the second part is the record's share of the checksum.
+    rows: Vec<Vec<Option<(Parsed, u64)>>>,
     /// Those whose ordinals are far beyond.
     beyond: BTreeMap<u64, (Parsed, u64)>,
     count: u64,
@@ -206,14 +209,19 @@ impl File {
 impl Pending {
     fn put(&mut self, ordinal: u64, checksum: u64, row: Decoded<'_>) {
         self.remove(ordinal);
-        if ordinal > self.rows.len() as u64 + FAR {
+        if ordinal > (self.rows.len() * PIECE) as u64 + FAR {
             self.beyond.insert(ordinal, (row.parsed, checksum));
         } else {
-            let place = ordinal as usize;
-            if place >= self.rows.len() {
-                self.rows.resize_with(place + 1, || None);
+            let (piece, place) = (ordinal as usize / PIECE, ordinal as usize % PIECE);
+            if piece >= self.rows.len() {
+                self.rows.resize_with(piece + 1, Vec::new);
             }
-            self.rows[place] = Some((row.parsed, checksum));
+            let piece = &mut self.rows[piece];
+            if place >= piece.len() {
+                piece.reserve_exact(PIECE - piece.len());
+                piece.resize_with(place + 1, || None);
+            }
+            piece[place] = Some((row.parsed, checksum));
         }
         self.count += 1;
         self.checksum = self.checksum.wrapping_add(checksum);
@@ -226,7 +234,8 @@ impl Pending {
     }
 
     fn remove(&mut self, ordinal: u64) {
-        let place = usize::try_from(ordinal).ok().and_then(|place| self.rows.get_mut(place));
+        let place = usize::try_from(ordinal).ok();
+        let place = place.and_then(|place| self.rows.get_mut(place / PIECE)?.get_mut(place % PIECE));
         if let Some((_, checksum)) = place.and_then(Option::take).or_else(|| self.beyond.remove(&ordinal)) {
             self.count -= 1;
             self.checksum = self.checksum.wrapping_sub(checksum);
@@ -236,11 +245,11 @@ impl Pending {
     /// The rows in the order of their ordinals.
     fn in_order(mut self) -> impl Iterator<Item = Parsed> {
         if !self.beyond.is_empty() {
-            let near = (0..).zip(self.rows).filter_map(|(ordinal, row)| Some((ordinal, row?)));
-            self.beyond.extend(near);
-            self.rows = self.beyond.into_values().map(Some).collect();
+            let near = (0..).step_by(PIECE).zip(self.rows).flat_map(|(first, piece)| (first..).zip(piece));
+            self.beyond.extend(near.filter_map(|(ordinal, row)| Some((ordinal, row?))));
+            self.rows = vec![self.beyond.into_values().map(Some).collect()];
         }
-        self.rows.into_iter().flatten().map(|(parsed, _)| parsed)
+        self.rows.into_iter().flatten().flatten().map(|(parsed, _)| parsed)
     }
 
     fn agrees(&self, manifest: &Manifest) -> bool {
@@ -269,7 +278,7 @@ impl Live {
             version,
         };
         let mut sheet_names = HashMap::new();
-        let mut seen: HashMap<(u16, Key), u32> = HashMap::with_capacity(pending.rows.len());
+        let mut seen: HashMap<(u16, Key), u32> = HashMap::with_capacity(pending.count as usize);
         let names = std::mem::take(&mut pending.names);
         let mut period_rows = HashSet::new();
         for parsed in pending.in_order() {
