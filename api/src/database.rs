@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use deadpool_postgres::{Object, Pool};
@@ -308,7 +309,16 @@ pub async fn answer<R: Record + 'static>(
     let sql = listing.sql(&R::columns());
     let asked = listing.answer_id(&sql);
     if listing.format != Format::Json {
-        return export::stream(database, headers, listing, asked, finish).await;
+        let epoch = database.present().await?;
+        if let Some(unchanged) = unchanged(headers, &tag(&format!("{epoch}-{asked:016x}"))) {
+            return Ok(unchanged);
+        }
+        let shape = move |mut record: R| {
+            finish(&mut record);
+            Ok(record)
+        };
+        let (epoch, export) = export::stream(database, listing, shape).await?;
+        return Ok(tagged(tag(&format!("{epoch}-{asked:016x}")), export));
     }
     let making = match database.turn(headers, asked).await? {
         Turn::Answered(response) => return Ok(response),
@@ -323,6 +333,32 @@ pub async fn answer<R: Record + 'static>(
     } else {
         making.answer(page.epoch, &page)
     }
+}
+
+/// Answers a list whose rows change without a commit of the dataflow, so that no epoch tells whether it has: it is read anew each
+/// time, and kept by nobody on the way. `shape` makes the item of a row.
+///
+/// # Errors
+/// When Postgres does not answer, or no item can be made of a row.
+pub async fn answer_anew<R: Record + 'static, T: Serialize + Send>(
+    database: &Database,
+    mut listing: Listing,
+    shape: impl Fn(R) -> Result<T, Problem> + Send + Sync + 'static,
+) -> Result<Response, Problem> {
+    let mut response = if listing.format == Format::Json {
+        let sql = listing.sql(&R::columns());
+        let mut connection = database.connection().await?;
+        let page = connection.snapshot().await?.page_of::<R>(&listing, &sql).await?;
+        let items: Result<Vec<T>, Problem> = page.items.into_iter().map(shape).collect();
+        let page = Page { epoch: page.epoch, items: items?, next_cursor: page.next_cursor };
+        if listing.sparse { Json(page.sparse(&listing.fields)?).into_response() } else { Json(page).into_response() }
+    } else {
+        export::stream(database, listing, shape).await?.1
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 impl<R: Serialize> Page<R> {

@@ -5,19 +5,24 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
+use tokio_postgres::types::Type;
 
-use super::{Answer, Id, done, items, private};
+use super::{Answer, Id, done, private};
 use crate::accounts::identify::COOKIES;
 use crate::accounts::sessions::{self, SignIn, SignedIn};
 use crate::accounts::{Accounts, tokens};
 use crate::audit::{self, Entry};
-use crate::database::refused;
+use crate::cursor::KeyType::{Instant as InstantKey, Text};
+use crate::database::{Database, Page, answer_anew, refused};
+use crate::listing::{Key, Listing};
+use crate::openapi::List;
 use crate::parameters::Parameters;
 use crate::permissions::Permission;
 use crate::problem::{Kind, Problem};
 use crate::protection::body::Body;
 use crate::protection::client::Asker;
 use crate::reader::{Reader, Scope};
+use crate::values::{Instant, record};
 
 /// A cookie of a session; one without a value is taken away. Over plain HTTP it is set on loopback alone, and without `Secure`,
 /// since not every browser takes such a cookie there.
@@ -177,17 +182,51 @@ pub(super) async fn end_all(accounts: &Accounts, asker: &Asker, reader: &Reader,
     accounts.commit(change, asker, entry).await
 }
 
+record! {
+    /// A session, as its owner sees it.
+    struct Session {
+        id: String,
+        address: String,
+        agent: String,
+        created_at: Instant,
+        last_used_at: Instant,
+        browser: bool,
+        current: bool,
+    }
+}
+
+const SORTS: [Key; 2] = [
+    Key::new("created_at", "created_at", InstantKey).descending(),
+    Key::new("last_used_at", "last_used_at", InstantKey),
+];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List::of::<Session>("/auth/sessions", &SORTS)
+}
+
 /// The own sessions.
 #[utoipa::path(
     get, path = "/auth/sessions", operation_id = "sessions", tag = "Sessions",
-    responses((status = 200, description = "The sessions, the newest first", body = Value)),
+    params(("q" = Option<String>, Query, description = "A part of the address or of the program's name, in any case", example = "firefox")),
+    responses((status = 200, description = "The sessions", body = Page<Session>)),
 )]
-pub async fn list(State(accounts): State<Accounts>, parameters: Parameters, reader: Reader) -> Answer {
+pub async fn list(State(database): State<Database>, mut parameters: Parameters, reader: Reader) -> Answer {
+    let mut listing = Listing::read::<Session>(&mut parameters, &SORTS, &[Key::new("", "id", Text)]);
+    let sought = parameters.text("q");
     parameters.finish()?;
-    let select = "select jsonb_build_object('id', id, 'address', address, 'agent', agent, 'created_at', created_at,
-            'last_used_at', last_used_at, 'browser', cookie is not null, 'current', id = $2)
-        from app.sessions where user_id = $1 and ended_at is null and expires_at > now() order by created_at desc limit 1000";
-    items(&accounts, select, &[&reader.user, &reader.session.as_deref().unwrap_or_default()]).await
+    let user = listing.binds.bind(reader.user, Type::TEXT);
+    let own = listing.binds.bind(reader.session.unwrap_or_default(), Type::TEXT);
+    listing.with = format!(
+        "with sessions as not materialized (
+             select id, address, agent, created_at, last_used_at, cookie is not null as browser, id = {own} as current
+             from app.sessions where user_id = {user} and ended_at is null and expires_at > now())"
+    );
+    listing.from = "sessions".to_owned();
+    if let Some(text) = sought {
+        listing.contains(&["address", "agent"], &text);
+    }
+    answer_anew(&database, listing, Ok::<Session, Problem>).await
 }
 
 /// Ends one of the own sessions.
