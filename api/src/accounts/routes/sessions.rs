@@ -1,14 +1,14 @@
 //! `/auth`: signing in, renewing, who one is, and the own sessions and password.
 
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 use tokio_postgres::types::Type;
 
 use super::{Answer, Id, done, private};
-use crate::accounts::identify::COOKIES;
+use crate::accounts::identify::{COOKIES, Credentials};
 use crate::accounts::sessions::{self, SignIn, SignedIn};
 use crate::accounts::{Accounts, tokens};
 use crate::audit::{self, Entry};
@@ -46,8 +46,17 @@ fn with_cookie(accounts: &Accounts, mut response: Response, asker: &Asker, value
     request_body(content = Value, content_type = "application/json", description = "Who signs in"),
     responses((status = 200, description = "Tokens for a program; for a browser a cookie, and the token against forged requests", body = Value)),
 )]
-pub async fn login(State(accounts): State<Accounts>, asker: Asker, Body(asked): Body<SignIn>) -> Answer {
-    Ok(match accounts.sign_in(asked, &asker).await? {
+pub async fn login(
+    State(accounts): State<Accounts>,
+    asker: Asker,
+    headers: HeaderMap,
+    Body(asked): Body<SignIn>,
+) -> Answer {
+    let before = match Credentials::of(&headers) {
+        Credentials::Cookie(secret) => Some(secret),
+        _ => None,
+    };
+    Ok(match accounts.sign_in(asked, before.as_deref(), &asker).await? {
         SignedIn::Browser(secret) => {
             let body = json!({ "csrf_token": tokens::csrf(&secret) });
             with_cookie(&accounts, private(StatusCode::OK, body), &asker, Some(&secret))
@@ -152,10 +161,7 @@ pub async fn logout(State(accounts): State<Accounts>, asker: Asker, reader: Read
     sessions::end(&change, "id", session).await?;
     let entry = Entry { actor: &reader.name, action: "session.ended", target: session, detail: json!({}) };
     accounts.commit(change, &asker, entry).await?;
-    let mut response = with_cookie(&accounts, done(), &asker, None);
-    let clear = HeaderName::from_static("clear-site-data");
-    response.headers_mut().insert(clear, HeaderValue::from_static("\"cache\""));
-    Ok(response)
+    Ok(signed_out(&accounts, &asker))
 }
 
 /// Signs out everywhere.
@@ -166,7 +172,15 @@ pub async fn logout(State(accounts): State<Accounts>, asker: Asker, reader: Read
 pub async fn logout_everywhere(State(accounts): State<Accounts>, asker: Asker, reader: Reader) -> Answer {
     let user = reader.user.as_deref().unwrap_or_default();
     end_all(&accounts, &asker, &reader, user).await?;
-    Ok(with_cookie(&accounts, done(), &asker, None))
+    Ok(signed_out(&accounts, &asker))
+}
+
+/// Nothing is left in the browser of what its session showed.
+fn signed_out(accounts: &Accounts, asker: &Asker) -> Response {
+    let mut response = with_cookie(accounts, done(), asker, None);
+    let clear = HeaderName::from_static("clear-site-data");
+    response.headers_mut().insert(clear, HeaderValue::from_static("\"cache\""));
+    response
 }
 
 /// Ends all sessions of an account.
