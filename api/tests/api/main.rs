@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administered;
+mod asvs;
 mod cluster;
 mod conditional;
 mod connections;
