@@ -12,9 +12,9 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::database::{tag, tagged, unchanged};
 use crate::meters;
 use crate::problem::Problem;
+use crate::tags::{tag, tagged, unchanged};
 
 /// Bytes of all answers that are kept, and of one.
 const MOST_BYTES: usize = 64 << 20;

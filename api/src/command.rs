@@ -144,7 +144,7 @@ impl Administration {
             days,
         };
         let made = self.accounts.make_key(&asked, None, "command", &here()).await?;
-        Ok(made["key"].as_str().unwrap_or_default().to_owned())
+        Ok(made.key)
     }
 
     /// Checks the audit trail: how many entries it has, and its last hash; or, as an error, where it is broken.

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::Json;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use deadpool_postgres::{Object, Pool};
 use fandom_services::postgres::{PostgresSettings, cause, is_transient};
@@ -25,6 +26,7 @@ use crate::present::Present;
 use crate::problem::{Kind, Problem};
 use crate::reader::{Reader, Scope};
 use crate::server::ApiError;
+use crate::tags::{tag, tagged, unchanged};
 use crate::values::Record;
 
 /// Connections that read, unless they are told to write.
@@ -150,9 +152,7 @@ impl Connection {
         let scope = Reader::current().map_or(nobody, |reader| reader.scope.clone());
         Ok(Snapshot { transaction, scope, epoch, slow: self.1 })
     }
-}
 
-impl Connection {
     /// Begins to write: all of it holds from [`Change::commit`] on, and none of it before.
     ///
     /// # Errors
@@ -308,7 +308,16 @@ pub async fn answer<R: Record + 'static>(
     let sql = listing.sql(&R::columns());
     let asked = listing.answer_id(&sql);
     if listing.format != Format::Json {
-        return export::stream(database, headers, listing, asked, finish).await;
+        let epoch = database.present().await?;
+        if let Some(unchanged) = unchanged(headers, &tag(&format!("{epoch}-{asked:016x}"))) {
+            return Ok(unchanged);
+        }
+        let shape = move |mut record: R| {
+            finish(&mut record);
+            Ok(record)
+        };
+        let (epoch, export) = export::stream(database, listing, shape).await?;
+        return Ok(tagged(tag(&format!("{epoch}-{asked:016x}")), export));
     }
     let making = match database.turn(headers, asked).await? {
         Turn::Answered(response) => return Ok(response),
@@ -325,6 +334,32 @@ pub async fn answer<R: Record + 'static>(
     }
 }
 
+/// Answers a list whose rows change without a commit of the dataflow, so that no epoch tells whether it has: it is read anew each
+/// time, and kept by nobody on the way. `shape` makes the item of a row.
+///
+/// # Errors
+/// When Postgres does not answer, or no item can be made of a row.
+pub async fn answer_anew<R: Record + 'static, T: Serialize + Send>(
+    database: &Database,
+    mut listing: Listing,
+    shape: impl Fn(R) -> Result<T, Problem> + Send + Sync + 'static,
+) -> Result<Response, Problem> {
+    let mut response = if listing.format == Format::Json {
+        let sql = listing.sql(&R::columns());
+        let mut connection = database.connection().await?;
+        let Page { epoch, items, next_cursor } = connection.snapshot().await?.page_of(&listing, &sql).await?;
+        let items = items.into_iter().map(shape).collect::<Result<Vec<T>, _>>()?;
+        let page = Page { epoch, items, next_cursor };
+        if listing.sparse { Json(page.sparse(&listing.fields)?).into_response() } else { Json(page).into_response() }
+    } else {
+        export::stream(database, listing, shape).await?.1
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
 impl<R: Serialize> Page<R> {
     /// The same page with fewer members of each item.
     ///
@@ -338,31 +373,6 @@ impl<R: Serialize> Page<R> {
         })?;
         Ok(Page { epoch: self.epoch, items, next_cursor: self.next_cursor })
     }
-}
-
-/// An entity tag of this text.
-pub fn tag(text: &str) -> HeaderValue {
-    // Answers to who sees only own rows are others than those to who sees all.
-    let whose =
-        Reader::current().and_then(|reader| reader.fingerprint()).map_or_else(String::new, |own| format!("-{own}"));
-    HeaderValue::try_from(format!("\"{text}{whose}\"")).expect("tags are made of digits and dashes")
-}
-
-/// The answer 304, when one of the tags in `If-None-Match` is this one.
-pub fn unchanged(headers: &HeaderMap, tag: &HeaderValue) -> Option<Response> {
-    let mut known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let tag_text = tag.to_str().ok()?;
-    let same = |known: &str| {
-        let known = known.trim();
-        known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag_text
-    };
-    known.any(|list| list.split(',').any(same)).then(|| tagged(tag.clone(), StatusCode::NOT_MODIFIED))
-}
-
-/// An answer that must be asked for again, but need not be sent again.
-pub fn tagged(tag: HeaderValue, answer: impl IntoResponse) -> Response {
-    ([(header::ETAG, tag), (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))], answer)
-        .into_response()
 }
 
 /// What a failed statement means to whoever asked. The cause is logged here, once.

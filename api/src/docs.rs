@@ -13,8 +13,8 @@ use serde_json::Value;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 use zip::ZipArchive;
 
-use crate::database::{tag, tagged, unchanged};
 use crate::server::App;
+use crate::tags::{tag, tagged, unchanged};
 
 /// Swagger UI sets styles of elements, and has its icons in its style sheet.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \

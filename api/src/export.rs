@@ -16,13 +16,14 @@ pub mod workbook;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{TryStreamExt, stream};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::database::{self, Database, Snapshot, misread, refused, tag, tagged, unchanged};
+use crate::database::{self, Database, Snapshot, misread, refused};
 use crate::listing::Listing;
 use crate::problem::Problem;
 use crate::values::Record;
@@ -103,7 +104,7 @@ impl Format {
 }
 
 /// The members of an item that were asked for, in their order.
-pub fn chosen(item: &impl serde::Serialize, fields: &[&'static str]) -> Result<Map<String, Value>, serde_json::Error> {
+pub fn chosen(item: &impl Serialize, fields: &[&'static str]) -> Result<Map<String, Value>, serde_json::Error> {
     let Value::Object(mut members) = serde_json::to_value(item)? else { return Ok(Map::new()) };
     members.retain(|name, _| fields.contains(&name.as_str()));
     Ok(members)
@@ -138,21 +139,15 @@ fn sink(format: Format, fields: &[&'static str]) -> Result<Box<dyn Sink>, String
     })
 }
 
-/// Answers all rows of a list, streamed.
+/// All rows of a list, streamed, and the epoch that they are of. `shape` makes the item of a row.
 ///
 /// # Errors
 /// When there is no room for another export, or Postgres does not answer.
-pub async fn stream<R: Record + 'static>(
+pub async fn stream<R: Record + 'static, T: Serialize + Send>(
     database: &Database,
-    headers: &HeaderMap,
     mut listing: Listing,
-    asked: u64,
-    finish: impl Fn(&mut R) + Send + Sync + 'static,
-) -> Result<Response, Problem> {
-    let epoch = database.present().await?;
-    if let Some(unchanged) = unchanged(headers, &tag(&format!("{epoch}-{asked:016x}"))) {
-        return Ok(unchanged);
-    }
+    shape: impl Fn(R) -> Result<T, Problem> + Send + Sync + 'static,
+) -> Result<(i64, Response), Problem> {
     let seat = database.export_seat()?;
     let (format, fields) = (listing.format, listing.fields.clone());
     let (begun, beginning) = oneshot::channel();
@@ -175,23 +170,23 @@ pub async fn stream<R: Record + 'static>(
         if begun.send(Ok(snapshot.epoch)).is_err() {
             return;
         }
-        let written = writer.write::<R>(&snapshot, &mut listing, &finish).await;
+        let written = writer.write(&snapshot, &mut listing, &shape).await;
         if let Err(stopped) = written {
             writer.abort(stopped).await;
         }
     };
     database::beside(writing);
     let epoch = beginning.await.map_err(|_| Problem::internal())??;
-    Ok(attachment(format, epoch, asked, streamed(body)))
+    Ok((epoch, attachment(format, epoch, streamed(body))))
 }
 
 fn streamed(body: mpsc::Receiver<Result<Bytes, std::io::Error>>) -> Body {
     Body::from_stream(stream::unfold(body, |mut body| async move { body.recv().await.map(|chunk| (chunk, body)) }))
 }
 
-fn attachment(format: Format, epoch: i64, asked: u64, body: Body) -> Response {
+fn attachment(format: Format, epoch: i64, body: Body) -> Response {
     let name = format!("attachment; filename=\"fandom-{epoch}.{}\"", format.extension());
-    let mut response = tagged(tag(&format!("{epoch}-{asked:016x}")), body);
+    let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
@@ -206,7 +201,7 @@ fn attachment(format: Format, epoch: i64, asked: u64, body: Body) -> Response {
 ///
 /// # Errors
 /// A defect.
-pub fn whole<T: serde::Serialize>(format: Format, fields: &[&'static str], items: &[T]) -> Result<Response, Problem> {
+pub fn whole<T: Serialize>(format: Format, fields: &[&'static str], items: &[T]) -> Result<Response, Problem> {
     let make = || -> Result<Vec<Bytes>, String> {
         let mut sink = sink(format, fields)?;
         for item in items {
@@ -232,7 +227,7 @@ pub fn whole<T: serde::Serialize>(format: Format, fields: &[&'static str], items
 enum Stopped {
     /// Whoever asked is gone, or too slow.
     Left,
-    /// Postgres, whose fault is logged already.
+    /// Postgres or a row, whose fault is logged already.
     Database(Problem),
     /// The sheet or a line could not be written.
     Unwritten(String),
@@ -260,11 +255,11 @@ impl Writer {
     }
 
     /// Writes the parts of the list one after another, each in the order of an index, so that nothing is sorted as a whole.
-    async fn write<R: Record>(
+    async fn write<R: Record, T: Serialize + Send>(
         &mut self,
         snapshot: &Snapshot<'_>,
         listing: &mut Listing,
-        finish: &(impl Fn(&mut R) + Send + Sync),
+        shape: &(impl Fn(R) -> Result<T, Problem> + Send + Sync),
     ) -> Result<(), Stopped> {
         let mut left = listing.limit.unwrap_or(usize::MAX);
         let statements = listing.parts(&R::columns());
@@ -274,9 +269,9 @@ impl Writer {
             while left > 0 {
                 let row = rows.try_next().await.map_err(|error| Stopped::Database(refused(&error)))?;
                 let Some(row) = row else { break };
-                let mut record = R::from_row(&row).map_err(|error| Stopped::Database(misread(&error)))?;
-                finish(&mut record);
-                let members = chosen(&record, &self.fields).map_err(|error| Stopped::Unwritten(error.to_string()))?;
+                let record = R::from_row(&row).map_err(|error| Stopped::Database(misread(&error)))?;
+                let item = shape(record).map_err(Stopped::Database)?;
+                let members = chosen(&item, &self.fields).map_err(|error| Stopped::Unwritten(error.to_string()))?;
                 self.sink.row(members).map_err(Stopped::Unwritten)?;
                 left -= 1;
                 self.send().await?;

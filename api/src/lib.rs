@@ -46,6 +46,7 @@ mod request;
 mod resources;
 mod server;
 mod settings;
+mod tags;
 mod values;
 mod web;
 

@@ -123,7 +123,7 @@ impl Listing {
     pub fn of(parameters: &mut Parameters, members: &'static [&'static str], sorts: &[Key], ties: &[Key]) -> Listing {
         let format = parameters.format();
         let fields = parameters.words("fields", members);
-        let listing = Listing::plain(parameters, sorts, ties);
+        let listing = Listing::place(parameters, sorts, ties);
         Listing {
             limit: listing.limit.filter(|_| format == Format::Json || listing.limited),
             format,
@@ -133,8 +133,8 @@ impl Listing {
         }
     }
 
-    /// The same of a list that is shown page by page alone: reads `sort`, `limit` and `cursor`.
-    pub fn plain(parameters: &mut Parameters, sorts: &[Key], ties: &[Key]) -> Listing {
+    /// Where a page begins, and how long it is.
+    fn place(parameters: &mut Parameters, sorts: &[Key], ties: &[Key]) -> Listing {
         let names: Vec<&str> = sorts.iter().map(|sort| sort.name).collect();
         let expected = format!("one of {} (with - before it: the greatest first)", names.join(", "));
         let sort = parameters.checked("sort", &expected, |text| {
@@ -179,6 +179,14 @@ impl Listing {
     pub fn ids(&mut self, column: &str, ids: Vec<i64>) {
         let ids = self.binds.bind(ids, Type::INT8_ARRAY);
         self.filters.push(format!("{column} = any({ids})"));
+    }
+
+    /// Keeps only rows whose column is one of these words, if any are given.
+    pub fn one_of(&mut self, column: &str, words: Option<Vec<&'static str>>) {
+        if let Some(words) = words {
+            let words = self.binds.bind(words, Type::TEXT_ARRAY);
+            self.filters.push(format!("{column} = any({words})"));
+        }
     }
 
     /// Keeps only rows for which `<expression> <operator> <value>` holds.

@@ -78,19 +78,6 @@ pub(crate) struct Periods {
     zone: Option<String>,
 }
 
-/// A page of a list.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes parameters, which are read one by one")]
-pub(crate) struct Paging {
-    /// Items of a page, 100 without it.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<i64>,
-    /// `next_cursor` of the page before.
-    #[param(max_length = 2000)]
-    cursor: Option<String>,
-}
-
 /// Of a creator.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -135,15 +122,16 @@ fn complete(document: &mut Value) {
     let mut examples: Map<String, Value> = serde_json::from_str(EXAMPLES).expect("recorded answers are JSON");
     let described = bodies::Described::read();
     let mut listed = Vec::new();
+    let all: Vec<List> = resources::lists().into_iter().chain(accounts::routes::lists()).collect();
     let paths = document["paths"].as_object_mut().expect("a document has paths");
     for (path, methods) in paths {
         for (method, operation) in methods.as_object_mut().expect("a path has methods") {
             let id = operation["operationId"].as_str().expect("operations have names").to_owned();
-            if let Some(list) = resources::lists().into_iter().find(|list| format!("/api/v1{}", list.path) == *path) {
-                lists::complete(operation, &list, examples.get(&id));
+            described.complete(&id, operation);
+            if let Some(list) = all.iter().find(|list| format!("/api/v1{}", list.path) == *path && method == "get") {
+                lists::complete(operation, list, examples.get(&id));
                 listed.push(operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].clone());
             }
-            described.complete(&id, operation);
             shared::complete(method, operation, examples.remove(&id));
             access::complete(method, path, operation);
         }

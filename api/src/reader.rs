@@ -150,6 +150,8 @@ const TABLES: &[(&str, Rows)] = &[
     ("app.folders", Rows::Open),
     ("app.sources", Rows::Open),
     ("app.tasks", Rows::Open),
+    // The one statement that names it asks for those of the account that asks.
+    ("app.sessions", Rows::Open),
 ];
 
 impl Scope {

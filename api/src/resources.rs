@@ -65,7 +65,9 @@ pub(crate) fn lists() -> Vec<List> {
         reconciliation::described(),
         files::described(),
         template::described(),
+        messages::described(),
     ];
+    lists.extend(ingest::lists());
     lists.extend(creators::described());
     lists.extend(fans::described());
     lists.extend(clusters::described());

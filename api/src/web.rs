@@ -5,8 +5,8 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::get;
 
-use crate::database::{tag, tagged, unchanged};
 use crate::server::App;
+use crate::tags::{tag, tagged, unchanged};
 
 /// Scripts and styles from here alone; no frames, no forms, no other requests.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

@@ -11,10 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openssl::hash::MessageDigest;
-use openssl::pkey::{PKey, Private};
+use fandom_services::jwt::{self, Algorithm, DecodingKey, Pair, Reason, Validation};
+use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
-use openssl::sign::Verifier;
 use serde_json::{Value, json};
 
 /// The account's address.
@@ -28,7 +27,7 @@ const LONGEST: i64 = 3600;
 const CLOCK: i64 = 300;
 
 pub(crate) struct Account {
-    key: PKey<Private>,
+    key: DecodingKey,
     token_uri: String,
     tokens: Mutex<HashMap<String, Instant>>,
     subject: Mutex<Option<String>>,
@@ -44,6 +43,17 @@ pub(crate) struct Refused {
 const fn refused(status: u16, error: &'static str, description: &'static str) -> Refused {
     Refused { status, error, description }
 }
+
+const MALFORMED: Refused = refused(400, "invalid_grant", "Malformed assertion");
+const SIGNATURE: Refused = refused(400, "invalid_grant", "Invalid JWT Signature.");
+const ISSUER: Refused = refused(400, "invalid_grant", "Invalid grant: account not found");
+const AUDIENCE: Refused = refused(400, "invalid_grant", "Invalid JWT: Failed audience check.");
+const TIMES: Refused = refused(
+    400,
+    "invalid_grant",
+    "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and \
+     exp values in the JWT claim.",
+);
 
 impl Account {
     /// Takes the key of an earlier life where there is one, and writes the key file.
@@ -68,6 +78,7 @@ impl Account {
             fs::create_dir_all(parent)?;
         }
         write_private(key_file, serde_json::to_string_pretty(&file)?.as_bytes())?;
+        let key = Pair::of(&key).map_err(io::Error::other)?.verifies;
         Ok(Account { key, token_uri: token_uri.to_owned(), tokens: Mutex::default(), subject: Mutex::default() })
     }
 
@@ -77,38 +88,7 @@ impl Account {
 
     /// Gives a token for an assertion, which holds for so long.
     pub fn grant(&self, assertion: &str, life: Duration) -> Result<String, Refused> {
-        const MALFORMED: Refused = refused(400, "invalid_grant", "Malformed assertion");
-        let (signed, signature) = assertion.rsplit_once('.').ok_or(MALFORMED)?;
-        let (header, claims) = signed.split_once('.').ok_or(MALFORMED)?;
-        let json = |part: &str| {
-            let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
-            serde_json::from_slice::<Value>(&bytes).ok()
-        };
-        let (header, claims) = (json(header).ok_or(MALFORMED)?, json(claims).ok_or(MALFORMED)?);
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| MALFORMED)?;
-        let is_signed = || {
-            let mut verifier = Verifier::new(MessageDigest::sha256(), &self.key)?;
-            verifier.verify_oneshot(&signature, signed.as_bytes())
-        };
-        if header["alg"] != "RS256" || !is_signed().unwrap_or(false) {
-            return Err(refused(400, "invalid_grant", "Invalid JWT Signature."));
-        }
-        if claims["iss"] != EMAIL {
-            return Err(refused(400, "invalid_grant", "Invalid grant: account not found"));
-        }
-        if claims["aud"] != self.token_uri.as_str() {
-            return Err(refused(400, "invalid_grant", "Invalid JWT: Failed audience check."));
-        }
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs().cast_signed();
-        let times = claims["iat"].as_i64().zip(claims["exp"].as_i64());
-        if times.is_none_or(|(iat, exp)| iat > now + CLOCK || exp < now || exp - iat > LONGEST) {
-            return Err(refused(
-                400,
-                "invalid_grant",
-                "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and \
-                 exp values in the JWT claim.",
-            ));
-        }
+        let claims = self.claims(assertion)?;
         let scopes = claims["scope"].as_str().unwrap_or_default();
         if !scopes.split(' ').any(|scope| SCOPES.contains(&scope)) {
             return Err(refused(400, "invalid_scope", "Invalid OAuth scope or ID token audience provided."));
@@ -129,6 +109,33 @@ impl Account {
         tokens.retain(|_, ends| *ends > Instant::now());
         tokens.insert(token.clone(), Instant::now() + life);
         Ok(token)
+    }
+
+    /// What an assertion says that the account's key has signed, and that is meant for here and now.
+    fn claims(&self, assertion: &str) -> Result<Value, Refused> {
+        let mut right = Validation::new(Algorithm::RS256);
+        right.set_issuer(&[EMAIL]);
+        right.set_audience(&[&self.token_uri]);
+        right.set_required_spec_claims(&["iss", "aud", "exp"]);
+        right.leeway = 0;
+        let read = jwt::verify::<Value>(assertion, &self.key, &right).map_err(|error| match error.into_kind() {
+            Reason::InvalidSignature | Reason::InvalidAlgorithm => SIGNATURE,
+            Reason::InvalidIssuer => ISSUER,
+            Reason::InvalidAudience => AUDIENCE,
+            Reason::ExpiredSignature => TIMES,
+            Reason::MissingRequiredClaim(claim) => match claim.as_str() {
+                "iss" => ISSUER,
+                "aud" => AUDIENCE,
+                _ => TIMES,
+            },
+            _ => MALFORMED,
+        })?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs().cast_signed();
+        let times = read.claims["iat"].as_i64().zip(read.claims["exp"].as_i64());
+        if times.is_none_or(|(iat, exp)| iat > now + CLOCK || exp - iat > LONGEST) {
+            return Err(TIMES);
+        }
+        Ok(read.claims)
     }
 
     /// Whether a token was given and still holds.

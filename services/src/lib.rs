@@ -10,9 +10,11 @@
 //! - [`tasks`]: what the parts do again and again, as `app.tasks` tells it.
 //! - [`trace`]: which trace a request or a file belongs to.
 //! - [`sealing`]: texts encrypted at rest.
+//! - [`jwt`]: signed tokens.
 
 pub mod env;
 pub mod failpoints;
+pub mod jwt;
 pub mod kafka;
 pub mod logs;
 pub mod metrics;

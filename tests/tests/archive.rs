@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use fandom_tests::agency::Agency;
-use fandom_tests::api::Api;
+use fandom_tests::api::{Api, client};
 use fandom_tests::suite::{Part, Suite};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -189,6 +189,12 @@ async fn texts_are_kept_as_long_as_their_files_and_read_with_the_key_alone() {
         assert_eq!(shown(&api, parameters, 100).await.len(), found, "{parameters:?}");
     }
     assert_eq!(api.ask("messages", &[("sender", "Iva")], None).await.status, 422);
+    let mut export = api.url("messages");
+    export.set_query(Some("creator=Archie&format=jsonl"));
+    let export = client().get(export).send().await.expect("an answer").text().await.expect("a whole body");
+    let lines: Vec<Value> = export.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let page = api.ask("messages", &[("creator", "Archie"), ("limit", "100")], None).await;
+    assert_eq!(json!(lines), page.body["items"], "an export opens the texts, too");
 
     // Nowhere in plain.
     let held = dump(&suite).await;

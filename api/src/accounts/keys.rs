@@ -1,16 +1,17 @@
 //! Keys of programs: shown once, kept as a hash, for some permissions, for some time.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::identify::KEY_PREFIX;
 use super::users::{ids, wrong};
 use super::{Accounts, tokens};
 use crate::audit::{self, Entry};
-use crate::database::refused;
+use crate::database::{misread, refused};
 use crate::permissions::{Permission, Role};
 use crate::problem::{Kind, Problem};
 use crate::protection::client::Asker;
+use crate::values::{Instant, Record, record};
 
 /// A key that is made.
 #[derive(Debug, Deserialize)]
@@ -42,10 +43,35 @@ fn days() -> i32 {
     90
 }
 
-/// What a key shows.
-pub const SHOWN: &str = "jsonb_build_object('id', id, 'name', name, 'role', role, 'scopes', scopes,
-    'creators', to_jsonb(creators::text[]), 'chatters', to_jsonb(chatters::text[]), 'created_at', created_at,
-    'last_used_at', last_used_at, 'expires_at', expires_at, 'revoked_at', revoked_at)";
+record! {
+    /// What a key shows.
+    pub struct Key {
+        id: String,
+        name: String,
+        role: String,
+        scopes: Option<Vec<String>>,
+        creators: Vec<String>,
+        chatters: Vec<String>,
+        created_at: Instant,
+        last_used_at: Option<Instant>,
+        expires_at: Option<Instant>,
+        revoked_at: Option<Instant>,
+    }
+}
+
+/// Its columns, of `app.api_keys`.
+pub const SHOWN: &str =
+    "id, name, role, scopes, creators::text[] as creators, chatters::text[] as chatters, created_at,
+    last_used_at, expires_at, revoked_at";
+
+/// A key that was made just now.
+#[derive(Debug, Serialize)]
+pub struct MadeKey {
+    #[serde(flatten)]
+    shown: Key,
+    /// The secret.
+    pub key: String,
+}
 
 impl Accounts {
     /// Makes a key. Its secret is in the answer, and nowhere else.
@@ -58,7 +84,7 @@ impl Accounts {
         made_by: Option<&str>,
         actor: &str,
         asker: &Asker,
-    ) -> Result<Value, Problem> {
+    ) -> Result<MadeKey, Problem> {
         let mut errors = Vec::new();
         let name = asked.name.trim();
         if name.is_empty() || name.len() > 200 {
@@ -96,9 +122,8 @@ impl Accounts {
         let row = change.query_one(&insert, &values).await.map_err(|error| refused(&error))?;
         let detail = json!({ "name": name, "role": asked.role, "scopes": asked.scopes, "days": asked.days });
         self.commit(change, asker, Entry { actor, action: "key.made", target: &id, detail }).await?;
-        let mut shown: Value = row.get(0);
-        shown["key"] = secret.into();
-        Ok(shown)
+        let shown = Key::from_row(&row).map_err(|error| misread(&error))?;
+        Ok(MadeKey { shown, key: secret })
     }
 
     /// Revokes a key.

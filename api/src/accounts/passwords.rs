@@ -4,6 +4,7 @@
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::Semaphore;
+use zxcvbn::{Score, zxcvbn};
 
 use crate::problem::Problem;
 
@@ -14,6 +15,27 @@ static AT_ONCE: Semaphore = Semaphore::const_new(4);
 pub const SHORTEST: usize = 12;
 /// Longer ones are refused, in bytes.
 pub const LONGEST: usize = 256;
+
+/// What somebody who knows the suite and its trade would try first, beside the parts of the account's address.
+pub const WORDS: [&str; 14] = [
+    "fandom",
+    "intelligence",
+    "suite",
+    "agency",
+    "chatter",
+    "creator",
+    "manager",
+    "analyst",
+    "onlyfans",
+    "fansly",
+    "fanvue",
+    "spreadsheet",
+    "workbook",
+    "whale",
+];
+/// How hard it must be to guess, of 0 to 4: more than 10^8 guesses, of one who begins with leaked passwords, names, words, dates
+/// and rows of keys, and with [`WORDS`].
+const HARD: Score = Score::Three;
 
 /// What a password turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +62,19 @@ pub fn complaint(password: &str, email: &str) -> Option<&'static str> {
         Some("has more than 256 bytes")
     } else if folded == email || Some(folded.as_str()) == email.split('@').next() {
         Some("is the e-mail address")
-    } else if folded.chars().all(|c| folded.starts_with(c)) || "123456789012345678901234567890".contains(&folded) {
-        Some("is easily guessed")
     } else {
-        None
+        let own = email.split(|c: char| !c.is_alphanumeric()).filter(|part| part.len() > 2);
+        let known: Vec<&str> = own.chain(WORDS).collect();
+        let easy = zxcvbn(password, &known).score() < HARD || leans_on(&folded, &known);
+        easy.then_some("is easily guessed")
     }
+}
+
+/// Whether a password rests on these words: few letters and digits are left without them. The estimate takes several words for a
+/// hard guess, even where all of them are known.
+fn leans_on(folded: &str, words: &[&str]) -> bool {
+    let rest = words.iter().fold(folded.to_owned(), |rest, word| rest.replace(word, " "));
+    rest != folded && rest.chars().filter(|c| c.is_alphanumeric()).count() < SHORTEST - 4
 }
 
 /// The hash of a new password.
@@ -113,9 +143,40 @@ mod tests {
 
     #[test]
     fn easy_passwords_are_refused() {
-        for easy in ["short", "aaaaaaaaaaaaaa", "123456789012", "someone@example.com"] {
+        for easy in ["short", "aaaaaaaaaaaaaa", "123456789012", "someone@example.com", &"x".repeat(257)] {
             assert!(complaint(easy, "Someone@example.com").is_some(), "{easy}");
         }
+        // Leaked ones of twelve characters and more, in any case, and what is made of rows of keys.
+        for leaked in [
+            "Password1234",
+            "qwertyuiop123",
+            "1q2w3e4r5t6y",
+            "iloveyouforever",
+            "unbelievable",
+            "P@ssw0rd2024",
+            "zaq12wsxcde3",
+        ] {
+            assert_eq!(complaint(leaked, "someone@example.com"), Some("is easily guessed"), "{leaked}");
+        }
         assert_eq!(complaint("correct horse battery", "someone@example.com"), None);
+        assert_eq!(
+            complaint(&"naïve łódź 日本 ".repeat(5), "someone@example.com"),
+            None,
+            "any characters, and 64 of them"
+        );
+    }
+
+    #[test]
+    fn words_of_the_suite_and_of_the_address_are_no_passwords() {
+        for easy in
+            ["fandomsuite2026", "onlyfans-chatter1", "intelligencesuite", "Zbigniewski2026", "zbigniewskizbigniewski"]
+        {
+            assert_eq!(complaint(easy, "j.zbigniewski@example.com"), Some("is easily guessed"), "{easy}");
+        }
+        assert_eq!(
+            complaint("Zbigniewski-qoxtuvemal", "j.zbigniewski@example.com"),
+            None,
+            "with more than that beside it"
+        );
     }
 }

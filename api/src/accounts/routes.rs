@@ -7,19 +7,17 @@ mod sessions;
 mod trail;
 mod users;
 
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
-use tokio_postgres::types::ToSql;
+use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Accounts;
-use crate::database::refused;
-use crate::parameters::Parameters;
+use crate::openapi::List;
 use crate::problem::{Kind, Problem};
 use crate::server::App;
 
@@ -47,6 +45,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(trail::list))
 }
 
+/// The lists among them.
+pub(crate) fn lists() -> [List; 4] {
+    [sessions::described(), users::described(), keys::described(), trail::described()]
+}
+
 /// The id in a path.
 struct Id(String);
 
@@ -62,33 +65,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-fn private(status: StatusCode, body: Value) -> Response {
-    let mut response = (status, body.to_string()).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+fn private(status: StatusCode, body: impl Serialize) -> Response {
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
 fn done() -> Response {
     (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, "no-store")]).into_response()
-}
-
-/// The place in a list by id, and how many follow.
-fn place(parameters: &mut Parameters) -> (Option<String>, i64) {
-    (parameters.text("after"), limit(parameters))
-}
-
-fn limit(parameters: &mut Parameters) -> i64 {
-    let limit = parameters.checked("limit", "a number from 1 to 1000", |text| {
-        text.parse().ok().filter(|limit| (1..=1000).contains(limit))
-    });
-    limit.unwrap_or(100)
-}
-
-async fn items(accounts: &Accounts, select: &str, values: &[&(dyn ToSql + Sync)]) -> Answer {
-    let connection = accounts.store.connection().await?;
-    let rows = connection.query(select, values).await.map_err(|error| refused(&error))?;
-    let items: Vec<Value> = rows.iter().map(|row| row.get(0)).collect();
-    Ok(private(StatusCode::OK, json!({ "items": items })))
 }

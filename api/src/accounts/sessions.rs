@@ -63,11 +63,11 @@ pub enum SignedIn {
 }
 
 impl Accounts {
-    /// Signs in.
+    /// Signs in. The session of the cookie that was there before, if any, ends: a browser has one.
     ///
     /// # Errors
     /// 401, the same whatever is wrong; 429 after failures; when Postgres does not answer.
-    pub async fn sign_in(&self, asked: SignIn, asker: &Asker) -> Result<SignedIn, Problem> {
+    pub async fn sign_in(&self, asked: SignIn, before: Option<&str>, asker: &Asker) -> Result<SignedIn, Problem> {
         let connection = self.store.connection().await?;
         let email = asked.email.trim().to_owned();
         let who = throttle::who(&email, &asker.address.to_string());
@@ -114,6 +114,10 @@ impl Accounts {
             .execute(&insert, &[&session, &id, &kept, &address, &asker.agent])
             .await
             .map_err(|error| refused(&error))?;
+        if let (Some(_), Some(before)) = (&cookie, before) {
+            let end = "update app.sessions set ended_at = now() where cookie = $1 and ended_at is null";
+            change.execute(end, &[&tokens::digest(before)]).await.map_err(|error| refused(&error))?;
+        }
         let refresh = match cookie {
             Some(_) => None,
             None => Some(refresh_token(&change, &session).await?),

@@ -1,16 +1,17 @@
 //! Secrets and what is kept of them; access tokens (RFC 9068) signed with Ed25519 (RFC 8037), checked as RFC 8725 asks.
 //!
-//! A verifier accepts one algorithm, `EdDSA`, of keys it made itself: what a token says of its own algorithm chooses nothing. Keys stand in
-//! `app.signing_keys`; a new one is made every 30 days, and the one before verifies until its last token has expired.
+//! A verifier accepts one algorithm, `EdDSA`, of keys it made itself: what a token says of its own algorithm chooses nothing, and a header
+//! that says anything else than its kid is refused. Keys stand in `app.signing_keys`; a new one is made every 30 days, and the one before
+//! verifies until its last token has expired.
 
 use std::sync::RwLock;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use fandom_services::jwt::{self, Algorithm, Header, Pair, Validation};
 use jiff::Timestamp;
-use openssl::pkey::{PKey, Private};
-use openssl::sign::{Signer, Verifier};
+use openssl::pkey::PKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -71,17 +72,9 @@ pub struct Claims {
     jti: String,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    alg: String,
-    typ: String,
-    kid: String,
-}
-
 struct Key {
     kid: String,
-    pair: PKey<Private>,
+    pair: Pair,
     /// Whether it still signs.
     signs: bool,
 }
@@ -119,23 +112,17 @@ impl Signing {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn verify(&self, store: &Store, token: &str) -> Result<Option<Claims>, Problem> {
-        let Some((header, claims, signed, signature)) = split(token) else { return Ok(None) };
-        if header.alg != "EdDSA" || header.typ != TYPE {
+        let Ok(header) = jwt::decode_header(token) else { return Ok(None) };
+        let Some(kid) = &header.kid else { return Ok(None) };
+        if header != head(kid) {
             return Ok(None);
         }
-        if !self.knows(&header.kid) {
+        if !self.knows(kid) {
             self.load(store, LOOK_EVERY).await?;
         }
         let keys = self.keys.read().map_err(|_| Problem::internal())?;
-        let Some(key) = keys.1.iter().find(|key| key.kid == header.kid) else { return Ok(None) };
-        let now = Timestamp::now().as_second();
-        let right = key.has_signed(signed.as_bytes(), &signature)
-            && claims.iss == ISSUER
-            && claims.aud == AUDIENCE
-            && claims.exp > now
-            && claims.exp - claims.iat <= ACCESS_SECONDS
-            && claims.iat <= now + 60;
-        Ok(right.then_some(claims))
+        let key = keys.1.iter().find(|key| key.kid == *kid);
+        Ok(key.and_then(|key| key.claims(token, Timestamp::now().as_second())))
     }
 
     fn knows(&self, kid: &str) -> bool {
@@ -162,8 +149,8 @@ impl Signing {
             rows = connection.query(&read, &[]).await.map_err(|error| refused(&error))?;
         }
         let keys = rows.iter().filter_map(|row| {
-            let pair = PKey::private_key_from_pkcs8(row.get("private")).ok()?;
-            Some(Key { kid: row.get("kid"), pair, signs: row.get("signs") })
+            let key = PKey::private_key_from_pkcs8(row.get("private")).ok()?;
+            Some(Key { kid: row.get("kid"), pair: Pair::of(&key).ok()?, signs: row.get("signs") })
         });
         let keys = keys.collect();
         *self.keys.write().map_err(|_| Problem::internal())? = (Some(Instant::now()), keys);
@@ -173,52 +160,63 @@ impl Signing {
 
 impl Key {
     fn token(&self, claims: &Claims) -> Option<String> {
-        let header = Header { alg: "EdDSA".into(), typ: TYPE.into(), kid: self.kid.clone() };
-        let part = |json: Vec<u8>| BASE64.encode(json);
-        let signed = format!("{}.{}", part(serde_json::to_vec(&header).ok()?), part(serde_json::to_vec(claims).ok()?));
-        let signature = Signer::new_without_digest(&self.pair).ok()?.sign_oneshot_to_vec(signed.as_bytes()).ok()?;
-        Some(format!("{signed}.{}", BASE64.encode(signature)))
+        jwt::sign(&head(&self.kid), claims, &self.pair.signs).ok()
     }
 
-    fn has_signed(&self, signed: &[u8], signature: &[u8]) -> bool {
-        let verifier = Verifier::new_without_digest(&self.pair);
-        verifier.and_then(|mut verifier| verifier.verify_oneshot(signature, signed)).unwrap_or(false)
+    /// What a token says that this key has signed and that holds at `now`.
+    fn claims(&self, token: &str, now: i64) -> Option<Claims> {
+        let mut right = Validation::new(Algorithm::EdDSA);
+        right.set_issuer(&[ISSUER]);
+        right.set_audience(&[AUDIENCE]);
+        right.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // A token ends in the second that it names: who made it has the same clock.
+        right.leeway = 0;
+        right.reject_tokens_expiring_in_less_than = 1;
+        let claims = jwt::verify::<Claims>(token, &self.pair.verifies, &right).ok()?.claims;
+        let short = claims.exp - claims.iat <= ACCESS_SECONDS && claims.iat <= now + 60;
+        short.then_some(claims)
     }
 }
 
-/// The parts of a token: header, claims, what is signed, and the signature.
-fn split(token: &str) -> Option<(Header, Claims, &str, Vec<u8>)> {
-    let (signed, signature) = token.rsplit_once('.')?;
-    let (header, claims) = signed.split_once('.')?;
-    let header = serde_json::from_slice(&BASE64.decode(header).ok()?).ok()?;
-    let claims = serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()?;
-    Some((header, claims, signed, BASE64.decode(signature).ok()?))
+/// The only header that a token of ours has.
+fn head(kid: &str) -> Header {
+    Header { typ: Some(TYPE.into()), kid: Some(kid.into()), ..Header::new(Algorithm::EdDSA) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn key() -> Key {
+        let key = PKey::generate_ed25519().expect("a key");
+        Key { kid: "k".into(), pair: Pair::of(&key).expect("a pair"), signs: true }
+    }
+
+    fn claims(iat: i64, exp: i64) -> Claims {
+        let text = |text: &str| text.to_owned();
+        Claims { iss: text(ISSUER), aud: text(AUDIENCE), sub: text("u"), sid: text("s"), iat, exp, jti: text("j") }
+    }
+
     #[test]
     fn a_token_holds_only_as_it_was_signed() {
-        let key = Key { kid: "k".into(), pair: PKey::generate_ed25519().expect("a key"), signs: true };
-        let text = |text: &str| text.to_owned();
-        let claims = Claims {
-            iss: text(ISSUER),
-            aud: text(AUDIENCE),
-            sub: text("u"),
-            sid: text("s"),
-            iat: 1,
-            exp: 2,
-            jti: text("j"),
-        };
-        let token = key.token(&claims).expect("a token");
-        let (_, read, signed, signature) = split(&token).expect("its parts");
-        assert_eq!(read, claims);
-        assert!(key.has_signed(signed.as_bytes(), &signature));
-        let other = Key { kid: "k".into(), pair: PKey::generate_ed25519().expect("a key"), signs: true };
-        assert!(!other.has_signed(signed.as_bytes(), &signature));
-        assert!(!key.has_signed(format!("{signed}x").as_bytes(), &signature));
-        assert!(split("a.b").is_none() && split("").is_none());
+        let key = key();
+        let now = Timestamp::now().as_second();
+        let right = claims(now, now + ACCESS_SECONDS);
+        let token = key.token(&right).expect("a token");
+        assert_eq!(key.claims(&token, now), Some(right));
+        assert_eq!(super::tests::key().claims(&token, now), None, "another key");
+        assert_eq!(key.claims(&format!("{token}x"), now), None);
+        assert!(key.claims("a.b", now).is_none() && key.claims("", now).is_none());
+    }
+
+    #[test]
+    fn a_token_ends_in_the_second_that_it_names() {
+        let key = key();
+        let now = Timestamp::now().as_second();
+        let holds = |claims: Claims| key.claims(&key.token(&claims).expect("a token"), now).is_some();
+        assert!(holds(claims(now, now + 5)));
+        assert!(!holds(claims(now - 5, now)));
+        assert!(!holds(claims(now, now + ACCESS_SECONDS + 1)), "too long a life");
+        assert!(!holds(claims(now + 61, now + 100)), "made in the future");
     }
 }

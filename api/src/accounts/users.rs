@@ -2,15 +2,16 @@
 
 use deadpool_postgres::Transaction;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Accounts, passwords, sessions, tokens};
 use crate::audit::{self, Entry};
-use crate::database::refused;
+use crate::database::{misread, refused};
 use crate::permissions::Role;
 use crate::problem::{Kind, ParameterError, Problem};
 use crate::protection::client::Asker;
 use crate::reader::Reader;
+use crate::values::{Instant, Record, record};
 
 /// An account that is made.
 #[derive(Debug, Deserialize)]
@@ -42,10 +43,24 @@ pub struct Change {
     disabled: Option<bool>,
 }
 
-/// What an account shows.
-pub const SHOWN: &str = "jsonb_build_object('id', id, 'email', email, 'name', name, 'role', role,
-    'creators', to_jsonb(creators::text[]), 'chatters', to_jsonb(chatters::text[]), 'disabled', disabled_at is not null,
-    'has_password', password is not null, 'created_at', created_at)";
+record! {
+    /// What an account shows.
+    pub struct User {
+        id: String,
+        email: String,
+        name: String,
+        role: String,
+        creators: Vec<String>,
+        chatters: Vec<String>,
+        disabled: bool,
+        has_password: bool,
+        created_at: Instant,
+    }
+}
+
+/// Its columns, of `app.users`.
+pub const SHOWN: &str = "id, email, name, role, creators::text[] as creators, chatters::text[] as chatters,
+    disabled_at is not null as disabled, password is not null as has_password, created_at";
 
 /// The ids of a list, which JSON has as texts.
 ///
@@ -253,7 +268,7 @@ impl Accounts {
     ///
     /// # Errors
     /// 404, 422 with what is wrong, 409 for the last administrator; when Postgres does not answer.
-    pub async fn change(&self, id: &str, asked: Change, actor: &str, asker: &Asker) -> Result<Value, Problem> {
+    pub async fn change(&self, id: &str, asked: Change, actor: &str, asker: &Asker) -> Result<User, Problem> {
         let mut errors = Vec::new();
         let role =
             asked.role.as_deref().map(account_role).transpose().map_err(|error| errors.push(error)).ok().flatten();
@@ -291,7 +306,7 @@ impl Accounts {
         let detail =
             json!({ "role": role, "disabled": asked.disabled, "creators": asked.creators, "chatters": asked.chatters });
         self.commit(change, asker, Entry { actor, action: "user.changed", target: id, detail }).await?;
-        Ok(row.get(0))
+        User::from_row(&row).map_err(|error| misread(&error))
     }
 }
 

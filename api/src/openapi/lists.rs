@@ -57,8 +57,10 @@ pub fn complete(operation: &mut Value, list: &List, example: Option<&Value>) {
         "description": "The form: a page of JSON, or all rows as CSV, JSON Lines or a workbook. It wins over `Accept`.",
         "schema": {"type": "string", "enum": Format::NAMES},
     }));
-    let item = example.map_or(Value::Null, |page| page["items"][0].clone());
     let content = operation["responses"]["200"]["content"].as_object_mut().expect("a list has content");
+    // One that is not recorded is described, and stands there already.
+    let example = example.or_else(|| content.get("application/json")?.get("example"));
+    let item = example.map_or(Value::Null, |page| page["items"][0].clone());
     content.insert("text/csv".to_owned(), json!({
         "schema": {"type": "string", "description": "RFC 4180 with a header; texts that look like formulas begin with an apostrophe"},
         "example": table(list.fields, item.clone()),

@@ -154,10 +154,7 @@ pub async fn list(State(database): State<Database>, mut parameters: Parameters) 
     listing.limit = listing.limit.or(Some(1_000_000));
     listing.with = ENTRIES.to_owned();
     listing.from = "entries".to_owned();
-    if let Some(states) = states {
-        let states = listing.binds.bind(states, Type::TEXT_ARRAY);
-        listing.filters.push(format!("state = any({states})"));
-    }
+    listing.one_of("state", states);
     if let Some(text) = sought {
         listing.contains(&["name"], &text);
     }

@@ -25,11 +25,17 @@ use fandom_services::postgres::PostgresSettings;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::openapi::List;
 use crate::server::App;
 pub(crate) use progress::Progress;
 
 /// The longest that an upload may take. It ends sooner when nothing comes for as long as a request may take.
 pub(crate) const LONGEST_UPLOAD: Duration = Duration::from_secs(3600);
+
+/// The lists among the routes.
+pub(crate) fn lists() -> [List; 2] {
+    [uploads::described(), rejects::described()]
+}
 
 /// The routes under `/api/v1/ingest`.
 pub(crate) fn routes() -> OpenApiRouter<App> {

@@ -5,20 +5,18 @@
 //! anybody on the way. The archive follows the log by itself, so the epoch says nothing about this list; it may be a moment
 //! behind the views, or ahead of them.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use fandom_schemas::rows::Text;
 use fandom_services::sealing::{KeyRing, OpenError, owner_of_text};
 use serde::Serialize;
 use tokio_postgres::types::Type;
 
 use crate::cursor::KeyType::{Instant as InstantKey, Integer};
-use crate::database::Page;
+use crate::database::{Page, answer_anew};
 use crate::listing::{Key, Listing};
 use crate::names;
-use crate::openapi::{OfChatter, OfCreator, Paging};
+use crate::openapi::{List, OfChatter, OfCreator};
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
 use crate::ranges::moments;
@@ -103,6 +101,35 @@ const MESSAGES: &str = "with messages as not materialized (
         where not m.shadowed
     )";
 
+/// The members of a message.
+const MEMBERS: [&str; 20] = [
+    "message_id",
+    "creator_id",
+    "creator",
+    "chatter_id",
+    "chatter",
+    "fan_id",
+    "platform",
+    "username",
+    "nickname",
+    "sent_at",
+    "price_cents",
+    "purchased",
+    "source",
+    "status",
+    "reply_seconds",
+    "characters",
+    "file",
+    "text_state",
+    "text",
+    "fan_message",
+];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List { path: "/messages", sorts: vec!["sent_at"], fields: &MEMBERS }
+}
+
 /// Single messages with their texts, the latest first; of a chatter, a fan, a creator, a range of time. Texts are kept sealed, and
 /// are opened for the answer.
 #[utoipa::path(
@@ -112,19 +139,17 @@ const MESSAGES: &str = "with messages as not materialized (
         ("fan" = Option<String>, Query, description = "A fan, by id or user name", example = "u177154572"),
         ("from" = Option<String>, Query, description = "Sent on this day or at this instant, or later", example = "2026-10-21"),
         ("to" = Option<String>, Query, description = "Sent on this day or at this instant, or earlier", example = "2026-10-21T05:00:00Z"),
-        ("sort" = Option<String>, Query, description = "`sent_at` or `-sent_at`", example = "-sent_at"),
-        Paging,
     ),
     responses((status = 200, description = "The messages", body = Page<Message>)),
 )]
 pub async fn list(State(app): State<App>, mut parameters: Parameters) -> Result<Response, Problem> {
-    let mut listing = Listing::plain(&mut parameters, &SORTS, &TIES);
+    let mut listing = Listing::of(&mut parameters, &MEMBERS, &SORTS, &TIES);
     let creator = parameters.text("creator");
     let chatter = parameters.text("chatter");
     let fan = parameters.text("fan");
     let (from, end) = moments(&mut parameters, "from", "to", &app.settings.reporting_tz);
     parameters.finish()?;
-    let Some(keys) = &app.settings.archive_keys else {
+    let Some(keys) = app.settings.archive_keys.clone() else {
         let detail = "message texts cannot be read: the API was started without FANDOM_ARCHIVE_KEY";
         return Err(Problem::new(Kind::Unavailable, detail));
     };
@@ -143,11 +168,7 @@ pub async fn list(State(app): State<App>, mut parameters: Parameters) -> Result<
     listing.compare("sent_at", ">=", from, Type::TIMESTAMPTZ);
     listing.compare("sent_at", "<", end, Type::TIMESTAMPTZ);
 
-    let mut connection = app.database.connection().await?;
-    let page = connection.snapshot().await?.page::<Stored>(listing).await?;
-    let items: Result<Vec<Message>, Problem> = page.items.into_iter().map(|stored| Message::of(stored, keys)).collect();
-    let page = Page { epoch: page.epoch, items: items?, next_cursor: page.next_cursor };
-    Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(page)).into_response())
+    answer_anew(&app.database, listing, move |stored: Stored| Message::of(stored, &keys)).await
 }
 
 impl Message {

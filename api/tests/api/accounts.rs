@@ -43,6 +43,10 @@ async fn a_refresh_token_that_comes_back_ends_its_session() {
     assert_eq!(renew(&service, text(&idle, "refresh_token")).await.status, 401, "a session that nobody used has ended");
     let access = format!("Bearer {}", text(&idle, "access_token"));
     assert_eq!(people::get(&service, "/auth/me", &access).await.status, 401);
+
+    let old = tokens(&service, &email).await;
+    service.run("update app.sessions set expires_at = now() where ended_at is null").await;
+    assert_eq!(renew(&service, text(&old, "refresh_token")).await.status, 401, "used or not, a session ends some day");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,6 +69,7 @@ async fn sessions_are_listed_and_ended() {
     let third = bearer(&service, &email).await;
     let everywhere = send(&service, Method::POST, "/auth/logout-everywhere", &[("authorization", &here)], None).await;
     assert_eq!(everywhere.status(), 204);
+    assert_eq!(everywhere.headers()["clear-site-data"], "\"cache\"");
     for ended in [&here, &third] {
         assert_eq!(people::get(&service, "/auth/me", ended).await.status, 401);
     }

@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
+use crate::forms::same_in_every_form;
 use crate::service::{Answer, Service};
 
 /// A service with a folder of uploads.
@@ -139,6 +140,8 @@ async fn an_upload_is_shown_read_again_and_taken_back() {
     let first =
         json!({"sheet": "S", "row": 3, "column": "Price", "reason": "unreadable price", "cells": ["=1+1", "a,b", ""]});
     assert_eq!((rejects.len(), &rejects[0]), (2, &first));
+    same_in_every_form(&service, &format!("/ingest/uploads/{id}/rejects"), "-ordinal").await;
+    same_in_every_form(&service, "/ingest/uploads", "name").await;
     let csv = service.get(&format!("/ingest/uploads/{id}/rejects.csv")).await;
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
     let lines: Vec<&str> = csv.text.lines().collect();

@@ -1,6 +1,8 @@
 //! The API over a real PostgreSQL: every resource against the same question in SQL, and what happens when things go wrong.
 
 mod accounts;
+mod administered;
+mod asvs;
 mod cluster;
 mod conditional;
 mod connections;

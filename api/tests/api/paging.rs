@@ -62,7 +62,8 @@ fn in_order(before: &Value, after: &Value, descending: bool) -> bool {
     }
 }
 
-async fn walk_both_ways(
+/// Walks a list up and down, and asserts that it is in order and whole.
+pub async fn walk_both_ways(
     service: &Service,
     path: &str,
     parameters: &[(&str, &str)],

@@ -114,6 +114,8 @@ async fn what_is_not_there_is_said_so() {
         assert_problem(&answer, 405, "method-not-allowed");
         assert_eq!(answer.header("allow"), "GET,HEAD");
     }
+    let traced = service.http.request(reqwest::Method::TRACE, service.url("/api/v1/fans")).send().await;
+    assert_eq!(traced.expect("an answer").status(), 405, "no request is sent back");
 }
 
 #[tokio::test(flavor = "multi_thread")]

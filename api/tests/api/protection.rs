@@ -49,11 +49,18 @@ async fn a_browser_signs_in_and_no_page_elsewhere_uses_that() {
         assert_eq!(refused.status, 403, "{headers:?}");
         assert_eq!(refused.json()["type"], "urn:fandom:problem:forged");
     }
+    let again = browser_sign_in(&service, &email, &[own, ("sec-fetch-site", "same-origin")]).await;
+    assert_eq!(send(&service, Method::GET, "/fans", &[own], None).await.status(), 401, "the session before has ended");
+    let cookie = again.header("set-cookie").split(';').next().expect("a pair").to_owned();
+    let own = ("cookie", cookie.as_str());
+    let csrf = again.json()["csrf_token"].as_str().expect("a token").to_owned();
+    let token = ("x-csrf-token", csrf.as_str());
     let foreign = browser_sign_in(&service, &email, &[("sec-fetch-site", "cross-site")]).await;
     assert_eq!(foreign.status, 403, "no page elsewhere signs anybody in");
     let ended =
         send(&service, Method::POST, "/auth/logout", &[own, token, ("sec-fetch-site", "same-origin")], None).await;
     assert_eq!(ended.status(), 204);
+    assert_eq!(ended.headers()["clear-site-data"], "\"cache\"", "nothing that was shown stays in the browser");
     assert_eq!(send(&service, Method::GET, "/fans", &[own], None).await.status(), 401);
 }
 

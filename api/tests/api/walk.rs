@@ -212,7 +212,10 @@ async fn the_table_names_nothing_that_is_not_served() {
         }
         // Pages and their parts, and the document itself.
         assert_eq!((*method, *access), ("GET", Access::Public), "{path} is not in the document");
-        assert_eq!(service.get_with(path, &[]).await.status, 200, "nothing serves {path}");
+        let answer = service.get_with(path, &[]).await;
+        assert_eq!(answer.status, 200, "nothing serves {path}");
+        let kind = answer.header("content-type");
+        assert!(!kind.starts_with("text/") || kind.ends_with("; charset=utf-8"), "{path}: {kind}");
     }
 }
 

@@ -3,29 +3,61 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::{Answer, Id, done, items, place, private};
+use super::{Answer, Id, done, private};
 use crate::accounts::Accounts;
 use crate::accounts::keys::{self, NewKey};
+use crate::cursor::KeyType::{Instant as InstantKey, Text};
+use crate::database::{Database, Page, answer_anew};
+use crate::listing::{Key, Listing};
+use crate::openapi::List;
 use crate::parameters::Parameters;
+use crate::problem::Problem;
 use crate::protection::body::Body;
 use crate::protection::client::Asker;
 use crate::reader::Reader;
 
-/// Keys, by id.
+const SORTS: [Key; 5] = [
+    Key::new("created_at", "created_at", InstantKey).descending(),
+    Key::new("name", "lower(name)", Text),
+    Key::new("role", "role", Text),
+    Key::new("last_used_at", "last_used_at", InstantKey).nullable(),
+    Key::new("expires_at", "expires_at", InstantKey).nullable(),
+];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List::of::<keys::Key>("/keys", &SORTS)
+}
+
+/// Keys of programs, without their secrets.
 #[utoipa::path(
     get, path = "/keys", operation_id = "keys", tag = "Keys",
     params(
-        ("after" = Option<String>, Query, description = "The `id` of the last item of the page before"),
-        ("limit" = Option<i64>, Query, description = "Items of a page, 100 without it", minimum = 1, maximum = 1000),
+        ("role" = Option<String>, Query, description = "Roles, separated by commas", example = "service"),
+        ("state" = Option<String>, Query, description = "States, separated by commas: valid, expired, revoked", example = "valid"),
+        ("q" = Option<String>, Query, description = "A part of the name, in any case", example = "report"),
     ),
-    responses((status = 200, description = "The keys, without their secrets", body = Value)),
+    responses((status = 200, description = "The keys, without their secrets", body = Page<keys::Key>)),
 )]
-pub async fn list(State(accounts): State<Accounts>, mut parameters: Parameters) -> Answer {
-    let (after, limit) = place(&mut parameters);
+pub async fn list(State(database): State<Database>, mut parameters: Parameters) -> Answer {
+    let mut listing = Listing::read::<keys::Key>(&mut parameters, &SORTS, &[Key::new("", "id", Text)]);
+    let roles = parameters.words("role", &["admin", "manager", "analyst", "chatter", "creator", "service"]);
+    let states = parameters.words("state", &["valid", "expired", "revoked"]);
+    let sought = parameters.text("q");
     parameters.finish()?;
-    let select =
-        format!("select {} from app.api_keys where ($1::text is null or id > $1) order by id limit $2", keys::SHOWN);
-    items(&accounts, &select, &[&after, &limit]).await
+    listing.with = format!(
+        "with keys as not materialized (
+             select {}, case when revoked_at is not null then 'revoked' when expires_at <= now() then 'expired' else 'valid' end as state
+             from app.api_keys)",
+        keys::SHOWN
+    );
+    listing.from = "keys".to_owned();
+    listing.one_of("role", roles);
+    listing.one_of("state", states);
+    if let Some(text) = sought {
+        listing.contains(&["name"], &text);
+    }
+    answer_anew(&database, listing, Ok::<keys::Key, Problem>).await
 }
 
 /// Makes a key. It stops when the administrator who made it does.

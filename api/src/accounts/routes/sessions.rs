@@ -1,23 +1,28 @@
 //! `/auth`: signing in, renewing, who one is, and the own sessions and password.
 
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
+use tokio_postgres::types::Type;
 
-use super::{Answer, Id, done, items, private};
-use crate::accounts::identify::COOKIES;
+use super::{Answer, Id, done, private};
+use crate::accounts::identify::{COOKIES, Credentials};
 use crate::accounts::sessions::{self, SignIn, SignedIn};
 use crate::accounts::{Accounts, tokens};
 use crate::audit::{self, Entry};
-use crate::database::refused;
+use crate::cursor::KeyType::{Instant as InstantKey, Text};
+use crate::database::{Database, Page, answer_anew, refused};
+use crate::listing::{Key, Listing};
+use crate::openapi::List;
 use crate::parameters::Parameters;
 use crate::permissions::Permission;
 use crate::problem::{Kind, Problem};
 use crate::protection::body::Body;
 use crate::protection::client::Asker;
 use crate::reader::{Reader, Scope};
+use crate::values::{Instant, record};
 
 /// A cookie of a session; one without a value is taken away. Over plain HTTP it is set on loopback alone, and without `Secure`,
 /// since not every browser takes such a cookie there.
@@ -41,8 +46,17 @@ fn with_cookie(accounts: &Accounts, mut response: Response, asker: &Asker, value
     request_body(content = Value, content_type = "application/json", description = "Who signs in"),
     responses((status = 200, description = "Tokens for a program; for a browser a cookie, and the token against forged requests", body = Value)),
 )]
-pub async fn login(State(accounts): State<Accounts>, asker: Asker, Body(asked): Body<SignIn>) -> Answer {
-    Ok(match accounts.sign_in(asked, &asker).await? {
+pub async fn login(
+    State(accounts): State<Accounts>,
+    asker: Asker,
+    headers: HeaderMap,
+    Body(asked): Body<SignIn>,
+) -> Answer {
+    let before = match Credentials::of(&headers) {
+        Credentials::Cookie(secret) => Some(secret),
+        _ => None,
+    };
+    Ok(match accounts.sign_in(asked, before.as_deref(), &asker).await? {
         SignedIn::Browser(secret) => {
             let body = json!({ "csrf_token": tokens::csrf(&secret) });
             with_cookie(&accounts, private(StatusCode::OK, body), &asker, Some(&secret))
@@ -147,10 +161,7 @@ pub async fn logout(State(accounts): State<Accounts>, asker: Asker, reader: Read
     sessions::end(&change, "id", session).await?;
     let entry = Entry { actor: &reader.name, action: "session.ended", target: session, detail: json!({}) };
     accounts.commit(change, &asker, entry).await?;
-    let mut response = with_cookie(&accounts, done(), &asker, None);
-    let clear = HeaderName::from_static("clear-site-data");
-    response.headers_mut().insert(clear, HeaderValue::from_static("\"cache\""));
-    Ok(response)
+    Ok(signed_out(&accounts, &asker))
 }
 
 /// Signs out everywhere.
@@ -161,7 +172,15 @@ pub async fn logout(State(accounts): State<Accounts>, asker: Asker, reader: Read
 pub async fn logout_everywhere(State(accounts): State<Accounts>, asker: Asker, reader: Reader) -> Answer {
     let user = reader.user.as_deref().unwrap_or_default();
     end_all(&accounts, &asker, &reader, user).await?;
-    Ok(with_cookie(&accounts, done(), &asker, None))
+    Ok(signed_out(&accounts, &asker))
+}
+
+/// Nothing is left in the browser of what its session showed.
+fn signed_out(accounts: &Accounts, asker: &Asker) -> Response {
+    let mut response = with_cookie(accounts, done(), asker, None);
+    let clear = HeaderName::from_static("clear-site-data");
+    response.headers_mut().insert(clear, HeaderValue::from_static("\"cache\""));
+    response
 }
 
 /// Ends all sessions of an account.
@@ -177,17 +196,51 @@ pub(super) async fn end_all(accounts: &Accounts, asker: &Asker, reader: &Reader,
     accounts.commit(change, asker, entry).await
 }
 
+record! {
+    /// A session, as its owner sees it.
+    struct Session {
+        id: String,
+        address: String,
+        agent: String,
+        created_at: Instant,
+        last_used_at: Instant,
+        browser: bool,
+        current: bool,
+    }
+}
+
+const SORTS: [Key; 2] = [
+    Key::new("created_at", "created_at", InstantKey).descending(),
+    Key::new("last_used_at", "last_used_at", InstantKey),
+];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List::of::<Session>("/auth/sessions", &SORTS)
+}
+
 /// The own sessions.
 #[utoipa::path(
     get, path = "/auth/sessions", operation_id = "sessions", tag = "Sessions",
-    responses((status = 200, description = "The sessions, the newest first", body = Value)),
+    params(("q" = Option<String>, Query, description = "A part of the address or of the program's name, in any case", example = "firefox")),
+    responses((status = 200, description = "The sessions", body = Page<Session>)),
 )]
-pub async fn list(State(accounts): State<Accounts>, parameters: Parameters, reader: Reader) -> Answer {
+pub async fn list(State(database): State<Database>, mut parameters: Parameters, reader: Reader) -> Answer {
+    let mut listing = Listing::read::<Session>(&mut parameters, &SORTS, &[Key::new("", "id", Text)]);
+    let sought = parameters.text("q");
     parameters.finish()?;
-    let select = "select jsonb_build_object('id', id, 'address', address, 'agent', agent, 'created_at', created_at,
-            'last_used_at', last_used_at, 'browser', cookie is not null, 'current', id = $2)
-        from app.sessions where user_id = $1 and ended_at is null and expires_at > now() order by created_at desc limit 1000";
-    items(&accounts, select, &[&reader.user, &reader.session.as_deref().unwrap_or_default()]).await
+    let user = listing.binds.bind(reader.user, Type::TEXT);
+    let own = listing.binds.bind(reader.session.unwrap_or_default(), Type::TEXT);
+    listing.with = format!(
+        "with sessions as not materialized (
+             select id, address, agent, created_at, last_used_at, cookie is not null as browser, id = {own} as current
+             from app.sessions where user_id = {user} and ended_at is null and expires_at > now())"
+    );
+    listing.from = "sessions".to_owned();
+    if let Some(text) = sought {
+        listing.contains(&["address", "agent"], &text);
+    }
+    answer_anew(&database, listing, Ok::<Session, Problem>).await
 }
 
 /// Ends one of the own sessions.

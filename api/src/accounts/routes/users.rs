@@ -5,29 +5,60 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::sessions::end_all;
-use super::{Answer, Id, done, items, place, private};
+use super::{Answer, Id, done, private};
 use crate::accounts::Accounts;
-use crate::accounts::users::{self, Change, Invitation};
+use crate::accounts::users::{self, Change, Invitation, User};
+use crate::cursor::KeyType::{Instant as InstantKey, Text};
+use crate::database::{Database, Page, answer_anew};
+use crate::listing::{Key, Listing};
+use crate::openapi::List;
 use crate::parameters::Parameters;
+use crate::problem::Problem;
 use crate::protection::body::Body;
 use crate::protection::client::Asker;
 use crate::reader::Reader;
 
-/// Accounts, by id.
+const SORTS: [Key; 4] = [
+    Key::new("email", "lower(email)", Text),
+    Key::new("name", "lower(name)", Text),
+    Key::new("role", "role", Text),
+    Key::new("created_at", "created_at", InstantKey),
+];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List::of::<User>("/users", &SORTS)
+}
+
+/// Accounts.
 #[utoipa::path(
     get, path = "/users", operation_id = "users", tag = "Users",
     params(
-        ("after" = Option<String>, Query, description = "The `id` of the last item of the page before"),
-        ("limit" = Option<i64>, Query, description = "Items of a page, 100 without it", minimum = 1, maximum = 1000),
+        ("role" = Option<String>, Query, description = "Roles, separated by commas", example = "manager,chatter"),
+        ("state" = Option<String>, Query, description = "States, separated by commas: `active`; `invited`, who has no password yet; `disabled`", example = "active"),
+        ("q" = Option<String>, Query, description = "A part of address or name, in any case", example = "ana"),
     ),
-    responses((status = 200, description = "The accounts", body = Value)),
+    responses((status = 200, description = "The accounts", body = Page<User>)),
 )]
-pub async fn list(State(accounts): State<Accounts>, mut parameters: Parameters) -> Answer {
-    let (after, limit) = place(&mut parameters);
+pub async fn list(State(database): State<Database>, mut parameters: Parameters) -> Answer {
+    let mut listing = Listing::read::<User>(&mut parameters, &SORTS, &[Key::new("", "id", Text)]);
+    let roles = parameters.words("role", &["admin", "manager", "analyst", "chatter", "creator"]);
+    let states = parameters.words("state", &["active", "invited", "disabled"]);
+    let sought = parameters.text("q");
     parameters.finish()?;
-    let select =
-        format!("select {} from app.users where ($1::text is null or id > $1) order by id limit $2", users::SHOWN);
-    items(&accounts, &select, &[&after, &limit]).await
+    listing.with = format!(
+        "with users as not materialized (
+             select {}, case when disabled_at is not null then 'disabled' when password is null then 'invited' else 'active' end as state
+             from app.users)",
+        users::SHOWN
+    );
+    listing.from = "users".to_owned();
+    listing.one_of("role", roles);
+    listing.one_of("state", states);
+    if let Some(text) = sought {
+        listing.contains(&["email", "name"], &text);
+    }
+    answer_anew(&database, listing, Ok::<User, Problem>).await
 }
 
 /// Makes an account, whose owner chooses the password.

@@ -3,7 +3,6 @@
 //! They are of the version that counts; while a file could not be read at all, of the attempt. At most 10,000 of a file are kept
 //! here; all of them are on the topic `fandom.rejects`.
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
@@ -12,9 +11,9 @@ use tokio_postgres::types::Type;
 
 use super::uploads::{Entry, entry, fresh, of_path};
 use crate::cursor::KeyType::Integer;
-use crate::database::{Database, Page, records};
+use crate::database::{Database, Page, answer_anew, records};
 use crate::listing::{Key, Listing};
-use crate::openapi::Paging;
+use crate::openapi::List;
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::values::{Record, record};
@@ -40,11 +39,20 @@ fn version(entry: &Entry) -> Option<i64> {
     if entry.state == "publishing" { entry.live_version.or(entry.version) } else { entry.version }
 }
 
+const SORTS: [Key; 1] = [Key::new("ordinal", "ordinal", Integer)];
+
+/// The members of a row.
+const MEMBERS: [&str; 5] = ["sheet", "row", "column", "reason", "cells"];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List { path: "/ingest/uploads/{id}/rejects", sorts: vec!["ordinal"], fields: &MEMBERS }
+}
+
 /// The rows of an upload that could not be read, in the order of the file, each with why.
 #[utoipa::path(
     get, path = "/uploads/{id}/rejects", operation_id = "rejects", tag = "Uploads",
-    params(("id" = String, Path, description = "The upload"),
-        ("sort" = Option<String>, Query, description = "`ordinal` or `-ordinal`"), Paging),
+    params(("id" = String, Path, description = "The upload")),
     responses((status = 200, description = "The rows", body = Page<Reject>)),
 )]
 pub async fn list(
@@ -53,14 +61,13 @@ pub async fn list(
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
     let id = of_path(id)?;
-    let mut listing = Listing::plain(&mut parameters, &[Key::new("ordinal", "ordinal", Integer)], &[]);
+    let mut listing = Listing::of(&mut parameters, &MEMBERS, &SORTS, &[]);
     parameters.finish()?;
     let entry = entry(&database, &id).await?;
     listing.from = REJECTS.to_owned();
     listing.compare("file", "=", Some(entry.file.clone()), Type::TEXT);
     listing.compare("version", "=", Some(version(&entry).unwrap_or_default()), Type::INT8);
-    let mut connection = database.connection().await?;
-    Ok(fresh(Json(connection.snapshot().await?.page::<Reject>(listing).await?)))
+    answer_anew(&database, listing, Ok::<Reject, Problem>).await
 }
 
 /// All of them, as a file for a spreadsheet program: sheet, row, column, reason, and the row's cells as they stand.

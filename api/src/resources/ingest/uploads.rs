@@ -18,9 +18,9 @@ use tokio_postgres::types::Type;
 use super::place::Place;
 use super::{receive, requests};
 use crate::cursor::KeyType::{Instant as InstantKey, Text};
-use crate::database::{Database, Page, records};
+use crate::database::{Database, Page, answer_anew, records};
 use crate::listing::{Key, Listing};
-use crate::openapi::Paging;
+use crate::openapi::List;
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
 use crate::server::App;
@@ -64,42 +64,41 @@ const ENTRIES: &str = "with entries as (
         from app.received r left join app.uploads u on u.file = r.file
     )";
 
+const SORTS: [Key; 3] = [
+    Key::new("received_at", "received_at", InstantKey).descending(),
+    Key::new("updated_at", "updated_at", InstantKey),
+    Key::new("name", "name", Text),
+];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List::of::<Entry>("/ingest/uploads", &SORTS)
+}
+
 /// The list, the newest first. Those that were deleted and are gone are left out, unless that state is asked for.
 #[utoipa::path(
     get, path = "/uploads", operation_id = "uploads", tag = "Uploads",
     params(
         ("state" = Option<String>, Query, description = "States, separated by commas: receiving, stored, seen, publishing, live, failed, retracting, gone", example = "live,failed"),
         ("q" = Option<String>, Query, description = "A part of name or folder, in any case", example = "sales"),
-        ("sort" = Option<String>, Query, description = "`received_at`, `updated_at` or `name`; with `-` before it the greatest first", example = "-received_at"),
-        Paging,
     ),
     responses((status = 200, description = "The uploads", body = Page<Entry>)),
 )]
 pub async fn list(State(database): State<Database>, mut parameters: Parameters) -> Result<Response, Problem> {
-    let sorts = [
-        Key::new("received_at", "received_at", InstantKey).descending(),
-        Key::new("updated_at", "updated_at", InstantKey),
-        Key::new("name", "name", Text),
-    ];
-    let mut listing = Listing::plain(&mut parameters, &sorts, &[Key::new("", "id", Text)]);
+    let mut listing = Listing::read::<Entry>(&mut parameters, &SORTS, &[Key::new("", "id", Text)]);
     let states = parameters.words("state", &STATES);
     let sought = parameters.text("q");
     parameters.finish()?;
     listing.with = ENTRIES.to_owned();
     listing.from = "entries".to_owned();
-    match states {
-        Some(states) => {
-            let states = listing.binds.bind(states, Type::TEXT_ARRAY);
-            listing.filters.push(format!("state = any({states})"));
-        }
-        None => listing.filters.push("(deleted_at is null or state <> 'gone')".to_owned()),
+    if states.is_none() {
+        listing.filters.push("(deleted_at is null or state <> 'gone')".to_owned());
     }
+    listing.one_of("state", states);
     if let Some(text) = sought {
         listing.contains(&["name", "folder"], &text);
     }
-    let mut connection = database.connection().await?;
-    let page = connection.snapshot().await?.page::<Entry>(listing).await?;
-    Ok(fresh(Json(page)))
+    answer_anew(&database, listing, Ok::<Entry, Problem>).await
 }
 
 /// One upload, with the sheets of its version that counts.

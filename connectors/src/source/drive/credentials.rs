@@ -1,16 +1,12 @@
 //! A service account's key, and the assertion that it signs.
 //!
 //! The assertion is a JSON Web Token (RFC 7519) in the profile of RFC 7523, as Google's token endpoint takes it:
-//! <https://developers.google.com/identity/protocols/oauth2/service-account#httprest>. OpenSSL, which this program encrypts its
-//! connections with, signs it.
+//! <https://developers.google.com/identity/protocols/oauth2/service-account#httprest>.
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openssl::hash::MessageDigest;
-use openssl::pkey::{PKey, Private};
-use openssl::sign::Signer;
+use fandom_services::jwt::{self, Algorithm, EncodingKey, Header, Pair};
+use openssl::pkey::PKey;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -33,7 +29,7 @@ pub struct Credentials {
     /// The user on whose behalf the account reads, where it may (domain-wide delegation).
     pub subject: Option<String>,
     key_id: Option<String>,
-    key: PKey<Private>,
+    key: EncodingKey,
 }
 
 #[derive(Deserialize)]
@@ -64,9 +60,10 @@ impl Credentials {
         }
         let key = PKey::private_key_from_pem(file.private_key.as_bytes())
             .map_err(|_| "has a private_key that is no PEM of a private key; download the key file again".to_owned())?;
-        if key.rsa().is_err() {
-            return Err("has a private_key that is no RSA key; download the key file again".into());
-        }
+        let key = Some(key).filter(|key| key.rsa().is_ok()).and_then(|key| Pair::of(&key).ok()).ok_or_else(|| {
+            "has a private_key that is no RSA key of at least 2048 bits; download the key file again".to_owned()
+        })?;
+        let key = key.signs;
         let KeyFile { client_email, token_uri, private_key_id: key_id, .. } = file;
         Ok(Credentials { client_email, token_uri, subject, key_id, key })
     }
@@ -75,8 +72,8 @@ impl Credentials {
     ///
     /// # Errors
     /// When the key cannot sign.
-    pub fn assertion(&self, now: i64) -> Result<String, openssl::error::ErrorStack> {
-        let mut header = json!({"alg": "RS256", "typ": "JWT"});
+    pub fn assertion(&self, now: i64) -> Result<String, jwt::Error> {
+        let header = Header { kid: self.key_id.clone(), ..Header::new(Algorithm::RS256) };
         let mut claims = json!({
             "iss": self.client_email,
             "scope": SCOPE,
@@ -85,17 +82,10 @@ impl Credentials {
             "iat": now - CLOCK_SECONDS,
             "exp": now - CLOCK_SECONDS + ASSERTION_SECONDS,
         });
-        if let Some(key_id) = &self.key_id {
-            header["kid"] = json!(key_id);
-        }
         if let Some(subject) = &self.subject {
             claims["sub"] = json!(subject);
         }
-        let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(&header), part(&claims));
-        let mut signer = Signer::new(MessageDigest::sha256(), &self.key)?;
-        let signature = signer.sign_oneshot_to_vec(signed.as_bytes())?;
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        jwt::sign(&header, &claims, &self.key)
     }
 }
 
@@ -111,7 +101,7 @@ impl PartialEq for Credentials {
         self.client_email == other.client_email
             && self.token_uri == other.token_uri
             && self.subject == other.subject
-            && self.key.public_eq(&other.key)
+            && self.key.inner() == other.key.inner()
     }
 }
 
@@ -120,6 +110,10 @@ impl Eq for Credentials {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::Private;
     use openssl::rsa::Rsa;
     use openssl::sign::Verifier;
 
@@ -142,8 +136,12 @@ mod tests {
         let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64");
         let mut verifier = Verifier::new(MessageDigest::sha256(), &key).expect("a verifier");
         assert!(verifier.verify_oneshot(&signature, signed.as_bytes()).expect("it can be verified"));
-        let claims = URL_SAFE_NO_PAD.decode(signed.split_once('.').expect("two parts").1).expect("base64");
-        let claims: serde_json::Value = serde_json::from_slice(&claims).expect("JSON");
+        let (header, claims) = signed.split_once('.').expect("two parts");
+        let part = |part: &str| -> serde_json::Value {
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64")).expect("JSON")
+        };
+        assert_eq!(part(header), json!({ "alg": "RS256", "typ": "JWT", "kid": "k1" }));
+        let claims = part(claims);
         assert_eq!(claims["sub"], "owner@agency.test");
         assert_eq!(claims["scope"], SCOPE);
         assert_eq!(claims["aud"], "https://oauth2.googleapis.com/token");
@@ -159,7 +157,13 @@ mod tests {
             let reason = Credentials::parse(text, None).expect_err("no key file");
             assert!(!reason.contains("secret"), "{reason}");
         }
-        let (file, _) = key_file("service_account");
+        let (file, key) = key_file("service_account");
+        let other = PKey::generate_ed25519().expect("a key");
+        let pem = |key: &PKey<Private>| {
+            json!(String::from_utf8(key.private_key_to_pem_pkcs8().expect("a key")).expect("PEM is text")).to_string()
+        };
+        let reason = Credentials::parse(&file.replace(&pem(&key), &pem(&other)), None).expect_err("no RSA key");
+        assert!(reason.contains("no RSA key"), "{reason}");
         let credentials = Credentials::parse(&file, None).expect("a key file");
         assert!(!format!("{credentials:?}").contains("PRIVATE"), "secrets never print");
     }
