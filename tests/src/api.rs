@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::suite::{KEY, Part, Suite};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The API.
 pub struct Api {

@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::suite::Suite;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Hands over key, header `kind` and value (none for a tombstone) of each record of a topic, partition by partition in order.
 ///

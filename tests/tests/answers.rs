@@ -14,7 +14,7 @@ use questions::{Names, Question, questions, totals};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Items of a page, so that most lists have several.
 const PAGE: usize = 23;

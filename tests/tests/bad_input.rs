@@ -20,7 +20,7 @@ use made::Made;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Names only this test's files hold: what the tables say of them is not in the truth of the agency.
 const OWN: [&str; 3] = ["bad/", "Zora", "name 999999"];

@@ -7,7 +7,7 @@ use fandom_tests::agency::Agency;
 use fandom_tests::expected::differences_at;
 use fandom_tests::suite::{Part, Suite, free_addresses};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_are_one_dataflow() {

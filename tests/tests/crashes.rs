@@ -10,7 +10,7 @@ use fandom_tests::changelogs;
 use fandom_tests::expected::differences_at;
 use fandom_tests::suite::{Part, Suite};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where a part aborts by itself, with the part that passes there.
 const FAIL_POINTS: [(Part, &str); 10] = [

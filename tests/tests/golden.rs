@@ -7,7 +7,7 @@ use fandom_tests::agency::Agency;
 use fandom_tests::expected::differences_at;
 use fandom_tests::suite::{Part, Suite, free_addresses};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What happens to connectors and dataflow half-way.
 #[derive(Clone, Copy, Debug, PartialEq)]

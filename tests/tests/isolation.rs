@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fandom_tests::suite::{Part, Suite};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn put(suite: &Suite, name: &str, rows: usize) {
     let mut text = "Chatter Name,Date,Messages Sent\n".to_owned();

@@ -13,7 +13,7 @@ use fandom_tests::prometheus::{Prometheus, dashboards, metrics_of};
 use fandom_tests::suite::{Part, Suite, free_addresses, repository};
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// An expression as Grafana would send it, of a dashboard whose variables are at All.

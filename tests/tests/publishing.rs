@@ -16,7 +16,7 @@ use fandom_tests::suite::{Part, Suite};
 use fandom_tests::topic::each_record;
 use reader::{expect_sound, read_log};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A message dashboard of that many rows. `text` makes its content differ from that of others.
 fn dashboard(rows: usize, text: &str) -> String {

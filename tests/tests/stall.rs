@@ -7,7 +7,7 @@ use fandom_tests::agency::Agency;
 use fandom_tests::expected::differences_at;
 use fandom_tests::suite::{Part, Suite};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How long the database stands still; `FANDOM_STALL_SECONDS` makes it longer.
 fn stall() -> Duration {
     let seconds = std::env::var("FANDOM_STALL_SECONDS").ok().and_then(|seconds| seconds.parse().ok());

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use tokio_postgres::types::Json;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn settled(suite: &Suite, agency: &Agency, what: &str) {
     suite

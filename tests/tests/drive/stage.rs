@@ -5,7 +5,7 @@ use std::time::Duration;
 use fandom_drive_sim::Simulator;
 use fandom_tests::suite::{Part, Suite};
 
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A suite, the simulated Drive, and the folder in it that is read.
 pub struct Stage {
