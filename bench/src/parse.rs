@@ -210,7 +210,8 @@ fn parse_apart(path: &Path) -> anyhow::Result<u64> {
         .spawn()
         .with_context(|| format!("{} could not be run; build it too", program.display()))?;
     let request = json!({
-        "name": "dashboard.xlsx", "zone_name": "UTC", "default_platform": "OF", "limits": Limits::default(), "largest": 900_000,
+        "name": "dashboard.xlsx", "zone_name": "UTC", "default_platform": "OF", "limits": Limits::default(), "mappings": [],
+        "largest": 900_000,
     });
     child.stdin.take().context("it is piped")?.write_all(request.to_string().as_bytes())?;
     let mut frames = BufReader::with_capacity(1 << 17, child.stdout.take().context("it is piped")?);
