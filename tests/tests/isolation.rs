@@ -1,4 +1,5 @@
-//! A file on which the reader breaks, so that its process aborts: it is refused with that reason, once, and nothing else suffers.
+//! A file on which the reader breaks, so that its process aborts or takes all the memory that it may: it is refused with that reason,
+//! once, and nothing else suffers.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -64,4 +65,18 @@ async fn a_reader_that_aborts_takes_nothing_else_with_it() {
     until(&suite, &[("last.csv", "live", 1, 1, ""), ("hostile.csv", "failed", 0, 1, broken)]).await;
     put(&suite, "hostile.csv", 301);
     until(&suite, &[("hostile.csv", "live", 301, 2, "")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_takes_more_memory_than_it_may_takes_nothing_else_with_it() {
+    let mut suite = Suite::start(&[("FANDOM_POLL_MS", "100")]).await.expect("the servers start");
+    // At its hundredth row the process that reads a file takes memory until it is refused any.
+    suite.run_with(Part::Connect, &[("FANDOM_FAILPOINTS", "reader.row=100:hoard")]);
+    put(&suite, "hostile.csv", 300);
+    put(&suite, "beside.csv", 99);
+    let refused = "the reader took more memory for this file than its limits add up to";
+    until(&suite, &[("hostile.csv", "failed", 0, 1, refused), ("beside.csv", "live", 99, 1, "")]).await;
+    put(&suite, "after.csv", 7);
+    until(&suite, &[("after.csv", "live", 7, 1, "")]).await;
+    assert_eq!(suite.ended(Part::Connect), None, "{}", suite.logs());
 }

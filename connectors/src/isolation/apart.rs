@@ -44,7 +44,7 @@ pub(super) fn read(
             }
             let status = child.0.wait().map_err(machine)?;
             tracing::warn!(name, %status, words = words.trim(), "the process that read a file ended before it was done");
-            Err(how_it_ended(status, seconds))
+            Err(how_it_ended(status, &words, seconds))
         }
         Err(Fault::Stopped) => Err(Unreadable::Stopped),
         Err(Fault::Pipe(error)) => Err(machine(error)),
@@ -85,9 +85,11 @@ fn start(program: &Path, path: &Path) -> io::Result<Child> {
 }
 
 /// Why a child said nothing of the file.
-fn how_it_ended(status: ExitStatus, seconds: u64) -> Unreadable {
+fn how_it_ended(status: ExitStatus, words: &str, seconds: u64) -> Unreadable {
     const CPU_TIME: i32 = 24;
     const KILLED: i32 = 9;
+    /// What Rust says before it aborts a process that is refused memory.
+    const OUT_OF_MEMORY: &str = "memory allocation of";
     match status.signal() {
         Some(CPU_TIME) => Unreadable::File(format!(
             "the file takes more than {seconds} seconds of computing to read, and FANDOM_MAX_READ_SECONDS allows no more: export a \
@@ -95,6 +97,11 @@ fn how_it_ended(status: ExitStatus, seconds: u64) -> Unreadable {
         )),
         // Somebody else, such as a system that is out of memory.
         Some(KILLED) => Unreadable::Machine("the process that read it was killed".to_owned()),
+        Some(_) if words.contains(OUT_OF_MEMORY) => Unreadable::File(
+            "the reader took more memory for this file than its limits add up to, which is a fault of this program: report it, and \
+             export a shorter period"
+                .to_owned(),
+        ),
         Some(signal) => Unreadable::File(format!(
             "the reader broke on this file (signal {signal}), which is a fault of this program: report it, and save the workbook \
              again with a spreadsheet program"

@@ -242,6 +242,25 @@ fn a_creators_figures_are_named_with_their_basis() {
 }
 
 #[test]
+fn a_creators_figures_are_suggested_with_their_basis() {
+    let content = b"day;model;netTips;Gross tips;New subs (gross);Chat revenue;Fans\n\
+                    21.10.2026;Mia;1.000,50;1.250,63;70,00;7,00;12\n";
+    let Suggestion { mapping, doubts, unused, missing, .. } = suggested("days.csv", content);
+    let mapping = mapping.expect("a suggestion");
+    let doubts: Vec<&String> = doubts.iter().filter(|doubt| doubt.contains("net or gross")).collect();
+    assert_eq!(doubts, ["not said whether net or gross, so net was taken: `Chat revenue`"]);
+    assert_eq!((unused, missing), (vec!["Fans".to_owned()], Vec::new()));
+    assert_eq!(mapping.kind, Kind::CreatorDay);
+    let collected = read("days.csv", content, mapping);
+    let shown: Vec<Value> = collected.rows.iter().map(|row| json!([row["basis"], row["figures"]])).collect();
+    let gross = json!({"tips": 125_063, "new_subscriptions": 7000});
+    assert_eq!(shown, [json!(["net", {"tips": 100_050, "message": 700}]), json!(["gross", gross])]);
+
+    let without = b"day;model;Fans;Ranking\n21.10.2026;Mia;12;3\n";
+    assert_eq!(suggested("days.csv", without).mapping.map(|mapping| mapping.kind), None, "no figure is in money");
+}
+
+#[test]
 fn nothing_is_suggested_for_notes() {
     for content in ["some,notes\nand,more\n", "1,2\n3,4\n", "a\nb\n", "To do,Who\ncall,me\n"] {
         let all = on_disk("notes.csv", content.as_bytes(), |path| suggest(path, "notes.csv", &options("UTC")));

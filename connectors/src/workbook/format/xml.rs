@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::events::{BytesEnd, BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use super::super::ReadError;
@@ -18,6 +18,8 @@ pub(crate) struct Xml<'m, R> {
     buffer: Vec<u8>,
     meter: &'m Meter,
     depth: u32,
+    /// The name of an element that was given as a start, and has no end of its own.
+    empty: Option<String>,
 }
 
 impl<'m, R: BufRead> Xml<'m, R> {
@@ -27,31 +29,54 @@ impl<'m, R: BufRead> Xml<'m, R> {
         let config = reader.config_mut();
         config.allow_dangling_amp = true;
         config.check_end_names = false;
-        config.expand_empty_elements = true;
-        Xml { reader, buffer: Vec::with_capacity(1024), meter, depth: 0 }
+        Xml { reader, buffer: Vec::with_capacity(1024), meter, depth: 0, empty: None }
     }
 
     /// The next event. Empty elements come as a start and an end.
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Event<'_>, ReadError> {
+        if let Some(name) = self.empty.take() {
+            return Ok(Event::End(BytesEnd::new(name)));
+        }
         self.buffer.clear();
         self.meter.piece_done();
         match self.reader.read_event_into(&mut self.buffer) {
-            Ok(event) => {
-                match &event {
-                    Event::Start(_) => {
-                        self.depth += 1;
-                        if self.depth > DEEPEST {
-                            return Err(ReadError::damaged("its elements are nested too deeply"));
-                        }
-                    }
-                    Event::End(_) => self.depth = self.depth.saturating_sub(1),
-                    _ => {}
+            Ok(Event::Start(element)) => {
+                self.depth += 1;
+                if self.depth > DEEPEST {
+                    return Err(ReadError::damaged("its elements are nested too deeply"));
                 }
-                Ok(event)
+                Ok(Event::Start(element))
             }
+            Ok(Event::Empty(element)) => {
+                self.empty = Some(element.name().as_ref().to_owned());
+                Ok(Event::Start(element))
+            }
+            Ok(Event::End(element)) => {
+                self.depth = self.depth.saturating_sub(1);
+                Ok(Event::End(element))
+            }
+            Ok(event) => Ok(event),
             Err(error) => Err(self.meter.tripped().unwrap_or_else(|| of_xml(error))),
         }
+    }
+
+    /// The bytes after the last event, as far as they are at hand. Only for after a start or an end: the rest of a text would look
+    /// like one of its own. Nothing after the start of an empty element, whose end comes first.
+    #[inline]
+    pub(crate) fn ahead(&mut self) -> Result<&[u8], ReadError> {
+        if self.empty.is_some() {
+            return Ok(&[]);
+        }
+        let meter = self.meter;
+        meter.piece_done();
+        self.reader.get_mut().fill_buf().map_err(|cause| meter.tripped().unwrap_or_else(|| of_io(cause)))
+    }
+
+    /// Takes bytes that were [ahead](Self::ahead), of whole elements.
+    #[inline]
+    pub(crate) fn pass(&mut self, bytes: usize) {
+        self.reader.get_mut().consume(bytes);
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fandom_schemas::mappings::{Dates, Field, Holds, Mapping, Numbers, Take, UPLOADS, fields};
-use fandom_schemas::rows::Kind;
+use fandom_schemas::rows::{Basis, Kind};
 use serde::{Deserialize, Serialize};
 
 use super::super::layout::{self, Verdict};
@@ -228,8 +228,10 @@ fn day_look(cell: Cell<'_>, text: &str) -> Option<DateLook> {
 struct Attempt {
     kind: Kind,
     score: i64,
-    taken: BTreeMap<&'static str, Vec<usize>>,
+    taken: BTreeMap<String, Vec<usize>>,
     missing: Vec<String>,
+    /// Money columns of a creator's day that do not say whether they are net or gross.
+    without_basis: Vec<usize>,
 }
 
 /// Fields that one value for all rows can fill in, since an export is often of one creator.
@@ -250,7 +252,7 @@ fn attempt(kind: Kind, columns: &[Column<'_>]) -> Option<Attempt> {
         }
     }
     pairs.sort_by_key(|(suits, field, column)| (std::cmp::Reverse(*suits), *field, *column));
-    let mut taken: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
+    let mut taken: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut used = vec![0u32; columns.len()];
     let mut score = 0;
     // A date with a time of day in it gives both.
@@ -260,12 +262,14 @@ fn attempt(kind: Kind, columns: &[Column<'_>]) -> Option<Attempt> {
         let whole = columns[column_at].looks.contains(&Holds::DayAndTime);
         let shares = shared(field)
             && whole
-            && taken.iter().all(|(other, at)| !at.contains(&column_at) || matches!(*other, "sent_date" | "sent_time"));
+            && taken
+                .iter()
+                .all(|(other, at)| !at.contains(&column_at) || matches!(other.as_str(), "sent_date" | "sent_time"));
         if taken.contains_key(field.name) || used[column_at] > 0 && !shares {
             continue;
         }
         used[column_at] += 1;
-        taken.insert(field.name, vec![column_at]);
+        taken.insert(field.name.to_owned(), vec![column_at]);
         score += i64::from(suits);
     }
     if kind == Kind::Sale && !taken.contains_key("date_and_time") {
@@ -274,10 +278,24 @@ fn attempt(kind: Kind, columns: &[Column<'_>]) -> Option<Attempt> {
         };
         let day = free(Holds::Day, &[])?;
         let time = free(Holds::Time, &[day])?;
-        taken.insert("date_and_time", vec![day, time]);
+        taken.insert("date_and_time".to_owned(), vec![day, time]);
         used[day] += 1;
         used[time] += 1;
         score += 30;
+    }
+    let mut without_basis = Vec::new();
+    if kind == Kind::CreatorDay {
+        for (at, column) in columns.iter().enumerate().filter(|(_, column)| column.looks.contains(&Holds::Money)) {
+            let Some((figure, basis)) = words::figure(&column.words).filter(|_| used[at] == 0) else { continue };
+            let field = format!("{}.{figure}", basis.unwrap_or(Basis::Net).name());
+            if taken.contains_key(&field) {
+                continue;
+            }
+            taken.insert(field, vec![at]);
+            without_basis.extend(basis.is_none().then_some(at));
+            used[at] += 1;
+            score += 20;
+        }
     }
     let mut missing = Vec::new();
     for field in known.iter().filter(|field| field.needed && !taken.contains_key(field.name)) {
@@ -288,8 +306,7 @@ fn attempt(kind: Kind, columns: &[Column<'_>]) -> Option<Attempt> {
         missing.push(field.name.to_owned());
     }
     let lacks_figure = match kind {
-        // Which figures they are, and on which basis, is for a person to say.
-        Kind::CreatorDay => true,
+        Kind::CreatorDay => !taken.keys().any(|field| field.contains('.')),
         Kind::ChatterDay => !known.iter().any(|field| !field.needed && taken.contains_key(field.name)),
         Kind::EmployeePeriod => !known.iter().any(|field| {
             !matches!(field.holds, Holds::Name | Holds::Text | Holds::Period) && taken.contains_key(field.name)
@@ -300,7 +317,7 @@ fn attempt(kind: Kind, columns: &[Column<'_>]) -> Option<Attempt> {
         return None;
     }
     score -= 12 * i64::try_from(used.iter().filter(|used| **used == 0).count()).unwrap_or(0);
-    Some(Attempt { kind, score, taken, missing })
+    Some(Attempt { kind, score, taken, missing, without_basis })
 }
 
 impl Attempt {
@@ -312,7 +329,7 @@ impl Attempt {
                 [at] => Take::Column(header(at)),
                 several => Take::Columns(several.iter().map(header).collect()),
             };
-            mapped.insert((*field).to_owned(), take);
+            mapped.insert(field.clone(), take);
         }
         let used = |at: &usize| self.taken.values().any(|taken| taken.contains(at));
         suggestion.unused = (0..columns.len()).filter(|at| !used(at)).map(|at| header(&at)).collect();
@@ -322,6 +339,17 @@ impl Attempt {
             let fields = fields(self.kind).iter().filter(is);
             fields.filter_map(|field| self.taken.get(field.name)).flatten().map(|at| &columns[*at]).collect()
         };
+        let figures: Vec<&Column<'_>> = self
+            .taken
+            .iter()
+            .filter_map(|(field, at)| field.contains('.').then_some(at))
+            .flatten()
+            .map(|at| &columns[*at])
+            .collect();
+        let unsaid: Vec<String> = self.without_basis.iter().map(|at| format!("`{}`", header(at))).collect();
+        if !unsaid.is_empty() {
+            suggestion.doubts.push(format!("not said whether net or gross, so net was taken: {}", unsaid.join(", ")));
+        }
         let looks: Vec<DateLook> = of(&dated).iter().flat_map(|column| column.dates.clone()).collect();
         let has = |look| looks.contains(&look);
         let dates = if has(DateLook::Seconds) {
@@ -348,7 +376,7 @@ impl Attempt {
                 .push("no zone is named; that of the folder is taken unless the mapping names one".to_owned());
         }
         let numeric = |field: &&Field| matches!(field.holds, Holds::Money | Holds::Number | Holds::Duration);
-        let commas = of(&numeric).iter().any(|column| column.numbers == Some(Numbers::Comma));
+        let commas = of(&numeric).iter().chain(&figures).any(|column| column.numbers == Some(Numbers::Comma));
         let name: String = file
             .chars()
             .filter(|c| !c.is_control())

@@ -1,6 +1,6 @@
 //! By which words of a header a field is known.
 
-use fandom_schemas::rows::Kind;
+use fandom_schemas::rows::{Basis, Kind};
 
 /// Words that name a field: the first ones name it best.
 pub(super) fn words(kind: Kind, field: &str) -> &'static [&'static str] {
@@ -58,6 +58,39 @@ pub(super) fn words(kind: Kind, field: &str) -> &'static [&'static str] {
         (Kind::ChatterDay, "avg_response") => &["response"],
         _ => &[],
     }
+}
+
+/// The figure of a creator's day that a money column with these words holds, and its basis if they say it.
+pub(super) fn figure(header: &[String]) -> Option<(&'static str, Option<Basis>)> {
+    let has = |any: &[&str]| header.iter().any(|word| any.contains(&word.as_str()));
+    let basis = match (has(&["net", "netto", "payout"]), has(&["gross", "brutto"])) {
+        (true, false) => Some(Basis::Net),
+        (false, true) => Some(Basis::Gross),
+        _ => None,
+    };
+    let subscription = has(&["subscription", "subscriptions", "subs", "abo", "abos"]);
+    let figure = if subscription && has(&["new", "first", "neue"]) {
+        "new_subscriptions"
+    } else if subscription && has(&["recurring", "renewal", "renewals", "rebill", "renewed"]) {
+        "recurring_subscriptions"
+    } else if subscription {
+        "subscription"
+    } else if has(&["tip", "tips", "trinkgeld"]) {
+        "tips"
+    } else if has(&["message", "messages", "chat", "chats", "ppv", "ppvs", "nachrichten"]) {
+        "message"
+    } else if has(&["post", "posts"]) {
+        "posts"
+    } else if has(&["stream", "streams"]) {
+        "streams"
+    } else if has(&["refund", "refunds", "chargeback", "chargebacks"]) {
+        "refund"
+    } else if has(&["total", "earnings", "revenue", "income", "umsatz", "gesamt"]) {
+        "total_earnings"
+    } else {
+        return None;
+    };
+    Some((figure, basis))
 }
 
 /// The words of a header, in lower case: of `chatterName`, `chatter` and `name`.
