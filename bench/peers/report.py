@@ -66,6 +66,19 @@ def limits_table(limits):
     return "\n".join(lines)
 
 
+def engines_table(engines):
+    lines = [
+        "| Engine | workers | history, rows/s | bytes a row | files, rows/s | corrected file, ms | one row, µs | equal |",
+        "|---|--:|--:|--:|--:|--:|--:|---|",
+    ]
+    for result in engines:
+        values = [result["history_rows_per_second"], result["bytes_per_row"], result["files_rows_per_second"],
+                  result["corrected_ms"], result["row_us"]]
+        lines.append(f"| {result['name']} | {result['workers']} | " + " | ".join(map(number, values))
+                     + f" | {'yes' if result['equal'] else 'no'} |")
+    return "\n".join(lines)
+
+
 def hardware():
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     count = sum(line.startswith("processor") for line in open("/proc/cpuinfo"))
@@ -141,6 +154,16 @@ peer only these two.** A peer also takes every version of a row as live that is 
 
 {limits}
 
+## Engine against engine
+
+In one process, without log and database: {engine_rows:,} rows and the same two views with dedup and corrections, each engine over the same changes (`fandom-bench
+engine`), with the operators of this suite's dataflow and with Feldera's dbsp in memory.
+
+{engines}
+
+- *history*: until both views of it are consolidated and taken in. *files*: 100 files of 5,000 rows, an epoch each. *corrected file*, *one row*: medians of 20 and
+  1,000 corrections, each a retraction and a new row, an epoch each. *equal*: every row of both views at the end.
+
 ## Settings
 
 The settings of each peer stand at the head of its file in `bench/peers/`. PostgreSQL is the one that `make run` starts: `shared_buffers = 256MB`,
@@ -151,7 +174,6 @@ SKIPPED = """
 ## Not measured
 
 - **Flink**: the connector of Kafka on Maven Central goes up to 5.0.0-2.2; there is none for Flink 2.3 (`5.0.0-2.3` answers 404). An older Flink was not measured.
-- **dbsp**: not measured.
 """
 
 
@@ -161,14 +183,16 @@ def main():
     peers = sorted((result for result in results if result["measure"] == "peer"),
                    key=lambda result: (order.index(result["name"]), result["workers"]))
     limits = [result for result in results if result["measure"] == "limits"]
+    engines = [result for result in results if result["measure"] == "engine"]
     if not peers:
         sys.exit("no design was measured")
-    print(table(peers) + "\n\n" + limits_table(limits))
+    print("\n\n".join([table(peers), limits_table(limits), engines_table(engines)]))
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     pathlib.Path("bench/RESULTS.md").write_text(RESULTS.format(
         date=datetime.date.today().isoformat(), revision=revision.stdout.strip(), hardware=hardware(),
         versions=versions(), rows=peers[0]["rows"], corrected=peers[0]["corrected_rows"],
-        rate=peers[0]["rows_per_second_live"], peers=table(peers), limits=limits_table(limits), skipped=SKIPPED))
+        rate=peers[0]["rows_per_second_live"], peers=table(peers), limits=limits_table(limits), engines=engines_table(engines),
+        engine_rows=max((result["rows"] for result in engines), default=0), skipped=SKIPPED))
     pathlib.Path("docs/bench.svg").write_text(plot(peers))
 
 

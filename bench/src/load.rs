@@ -60,36 +60,7 @@ impl Load {
 
     /// The row of this number, in a history of so many.
     pub fn message(&self, number: u64, rows: u64) -> Message<'static> {
-        // Spread as by dice, and the same on every run. Some messages in a row are a conversation with one fan.
-        let spread = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
-        let dice = spread(number);
-        // A few fans write much, most of them little; every fourth buys.
-        let place = (spread(number / CONVERSATION) % self.fans) as f64 / self.fans as f64;
-        let fan = (place.powi(2) * self.fans as f64) as u64;
-        let sent_at = BEGINS + (u128::from(number) * u128::from(DAYS * 86_400) / u128::from(rows.max(1))) as i64;
-        // A chatter works for one creator, in one of three shifts.
-        let (creator, shift) = (fan % CREATORS, sent_at.rem_euclid(86_400) / 28_800);
-        let paid = dice.is_multiple_of(8);
-        Message {
-            kind: Kind::Message,
-            sheet: 0,
-            row: (number % FILE_ROWS) as u32 + 2,
-            creator: Cow::Owned(format!("Creator {creator}")),
-            platform: Cow::Borrowed("OF"),
-            chatter: Some(Cow::Owned(format!("Chatter {creator}-{shift}"))),
-            fan: Cow::Owned(format!("u{fan}")),
-            nickname: Some(Cow::Owned(format!("Fan {fan}"))),
-            sent_at,
-            price_cents: if paid { 500 + (dice / 64 % 40) as i64 * 100 } else { 0 },
-            purchased: paid && fan.is_multiple_of(4) && (dice / 8).is_multiple_of(fan % 5 + 1),
-            source: Cow::Borrowed("Chat"),
-            status: None,
-            reply_seconds: (!dice.is_multiple_of(3)).then_some((dice / 128 % 900) as u32),
-            fan_replied: !dice.is_multiple_of(3),
-            characters: (dice / 16 % 240) as u32,
-            text_hash: Cow::Owned(format!("{:032x}", xxh3_128(&number.to_le_bytes()))),
-            extra: None,
-        }
+        message(number, rows, self.fans)
     }
 
     /// Writes the first version of a file; see [`Load::version`].
@@ -152,5 +123,39 @@ impl Load {
                 Err((error, _)) => return Err(error.into()),
             }
         }
+    }
+}
+
+/// The row of this number, in a history of so many about so many fans.
+pub fn message(number: u64, rows: u64, fans: u64) -> Message<'static> {
+    // Spread as by dice, and the same on every run. Some messages in a row are a conversation with one fan.
+    let spread = |number: u64| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
+    let dice = spread(number);
+    // A few fans write much, most of them little; every fourth buys.
+    let place = (spread(number / CONVERSATION) % fans) as f64 / fans as f64;
+    let fan = (place.powi(2) * fans as f64) as u64;
+    let sent_at = BEGINS + (u128::from(number) * u128::from(DAYS * 86_400) / u128::from(rows.max(1))) as i64;
+    // A chatter works for one creator, in one of three shifts.
+    let (creator, shift) = (fan % CREATORS, sent_at.rem_euclid(86_400) / 28_800);
+    let paid = dice.is_multiple_of(8);
+    Message {
+        kind: Kind::Message,
+        sheet: 0,
+        row: (number % FILE_ROWS) as u32 + 2,
+        creator: Cow::Owned(format!("Creator {creator}")),
+        platform: Cow::Borrowed("OF"),
+        chatter: Some(Cow::Owned(format!("Chatter {creator}-{shift}"))),
+        fan: Cow::Owned(format!("u{fan}")),
+        nickname: Some(Cow::Owned(format!("Fan {fan}"))),
+        sent_at,
+        price_cents: if paid { 500 + (dice / 64 % 40) as i64 * 100 } else { 0 },
+        purchased: paid && fan.is_multiple_of(4) && (dice / 8).is_multiple_of(fan % 5 + 1),
+        source: Cow::Borrowed("Chat"),
+        status: None,
+        reply_seconds: (!dice.is_multiple_of(3)).then_some((dice / 128 % 900) as u32),
+        fan_replied: !dice.is_multiple_of(3),
+        characters: (dice / 16 % 240) as u32,
+        text_hash: Cow::Owned(format!("{:032x}", xxh3_128(&number.to_le_bytes()))),
+        extra: None,
     }
 }

@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use fandom_tests::suite::{Part, Suite};
 use serde::Serialize;
 
+mod engine;
 mod freshness;
 mod ingest;
 mod limits;
@@ -23,6 +24,10 @@ mod load;
 mod parse;
 mod peer;
 mod sight;
+
+/// That of `fandom`, so that what is measured here allocates as it does there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures the dataflow over real Kafka and Postgres.
 #[derive(Parser)]
@@ -73,6 +78,8 @@ enum Measure {
     Limits(limits::Options),
     /// Another design, or ours, through the measures that all designs share.
     Peer(peer::Options),
+    /// Engine against engine, in one process each, without log and database.
+    Engine(engine::Options),
     /// A workbook becomes rows that are ready to be published, against calamine that looks at its cells.
     Parse(parse::Options),
 }
@@ -123,6 +130,15 @@ async fn main() -> anyhow::Result<()> {
             let result = peer::run(&options, &command.job).await?;
             println!("{result}");
             report(json, "peer", &result)
+        }
+        Measure::Engine(options) => {
+            if !options.is_alone() {
+                println!("{}", engine::HEADER);
+            }
+            engine::run(&options, |result| {
+                println!("{result}");
+                report(json, "engine", result)
+            })
         }
         Measure::Parse(options) => {
             let result = parse::run(&options)?;

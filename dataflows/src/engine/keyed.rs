@@ -239,6 +239,16 @@ impl<D, R> Parts<D, R> {
     pub fn iter(&self) -> impl Iterator<Item = &D> {
         self.0.iter().map(|(data, _)| data)
     }
+
+    /// The least.
+    pub fn first(&self) -> Option<&D> {
+        self.0.first().map(|(data, _)| data)
+    }
+
+    /// The greatest.
+    pub fn last(&self) -> Option<&D> {
+        self.0.last().map(|(data, _)| data)
+    }
 }
 
 impl<D: Data, R: Semigroup + 'static> State<D, R> for Parts<D, R> {
