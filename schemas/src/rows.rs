@@ -3,6 +3,8 @@
 //! A row is immutable. Instants are seconds since the Unix epoch (UTC), money is integer cents, durations are
 //! integer seconds (minutes for worked hours). A figure that the sheet does not give is `null`, never zero.
 
+mod usual;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -85,7 +87,7 @@ impl<'a> Row<'a> {
     /// When the bytes are not the JSON of such a row.
     pub fn from_json(kind: Kind, json: &'a [u8]) -> Result<Row<'a>, serde_json::Error> {
         Ok(match kind {
-            Kind::Message => Row::Message(serde_json::from_slice(json)?),
+            Kind::Message => Row::Message(Message::from_json(json)?),
             Kind::Sale => Row::Sale(serde_json::from_slice(json)?),
             Kind::EmployeePeriod => Row::EmployeePeriod(serde_json::from_slice(json)?),
             Kind::CreatorDay => Row::CreatorDay(serde_json::from_slice(json)?),
@@ -150,6 +152,16 @@ pub struct Message<'a> {
     /// Columns that no rule reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<Box<Extra>>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads the JSON of a message.
+    ///
+    /// # Errors
+    /// When the bytes are not the JSON of one.
+    pub fn from_json(json: &'a [u8]) -> Result<Message<'a>, serde_json::Error> {
+        usual::message(json).map_or_else(|| serde_json::from_slice(json), Ok)
+    }
 }
 
 /// A sale, or its reversal.

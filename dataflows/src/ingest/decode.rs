@@ -107,7 +107,7 @@ impl Decoder {
     /// When it is not the JSON of a row of that kind.
     pub fn decode<'a>(&mut self, kind: Kind, json: &'a [u8]) -> Result<Decoded<'a>, serde_json::Error> {
         Ok(match kind {
-            Kind::Message => self.message(serde_json::from_slice(json)?),
+            Kind::Message => self.message(rows::Message::from_json(json)?),
             Kind::Sale => self.sale(serde_json::from_slice(json)?),
             Kind::EmployeePeriod => self.period(serde_json::from_slice(json)?),
             Kind::CreatorDay => self.report(serde_json::from_slice(json)?),
