@@ -14,6 +14,7 @@ use fandom_services::logs::LogSettings;
 use fandom_services::metrics::MetricsSettings;
 use fandom_services::metrics::process::Disk;
 use fandom_services::postgres::PostgresSettings;
+use fandom_services::trace::{self, TraceSettings};
 use fandom_services::{failpoints, kafka, tasks};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -169,25 +170,36 @@ fn disks(env: &Env) -> Vec<Disk> {
 ///
 /// # Errors
 /// When settings cannot be used.
-pub fn begin<T>(mut env: Env, settings: T) -> anyhow::Result<T> {
+pub fn begin<T>(env: Env, settings: T) -> anyhow::Result<T> {
+    begin_with(env, settings, |logs| {
+        logs.start();
+        Ok(())
+    })
+}
+
+fn begin_with<T>(
+    mut env: Env,
+    settings: T,
+    start: impl FnOnce(&LogSettings) -> anyhow::Result<()>,
+) -> anyhow::Result<T> {
     let logs = LogSettings::from_env(&mut env);
     failpoints::arm(&mut env);
     let unknown = unknown(&env);
     let settings = finish(env, settings)?;
-    logs.start();
+    start(&logs)?;
     for variable in unknown {
         tracing::warn!(variable, "this variable looks like a setting and is none; see `fandom --help`");
     }
     Ok(settings)
 }
 
-/// The same of a part that goes on: it begins to measure too, and watches these disks.
+/// The same of a part that goes on: it begins to measure too, watches these disks, and sends its spans where they are asked for.
 ///
 /// # Errors
 /// When settings cannot be used, or the port of metrics is taken.
 fn begin_part<T>(part: &'static str, mut env: Env, settings: T, disks: Vec<Disk>) -> anyhow::Result<T> {
-    let metrics = MetricsSettings::from_env(&mut env);
-    let settings = begin(env, settings)?;
+    let (metrics, traces) = (MetricsSettings::from_env(&mut env), TraceSettings::from_env(&mut env));
+    let settings = begin_with(env, settings, |logs| Ok(logs.start_and_trace(&traces, part)?))?;
     metrics.start(part, disks).context("FANDOM_METRICS_PORT: metrics cannot be served")?;
     Ok(settings)
 }
@@ -226,6 +238,7 @@ where
     });
     // What still blocks a thread, such as a last flush that found no broker, must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    trace::end();
     outcome
 }
 
