@@ -8,6 +8,7 @@ use fandom_archive::ArchiveSettings;
 use fandom_connectors::ConnectorSettings;
 use fandom_connectors::isolation::Isolation;
 use fandom_dataflows::DataflowSettings;
+use fandom_schemas::rights;
 use fandom_services::env::Env;
 use fandom_services::kafka::{KafkaSettings, ensure_topics};
 use fandom_services::logs::LogSettings;
@@ -20,6 +21,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::database_accounts::DatabaseAccounts;
 use crate::settings::{finish, unknown};
 
 /// Runs the connectors until SIGTERM or Ctrl-C.
@@ -105,15 +107,15 @@ pub fn rotate(mut env: Env) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Brings the database to the newest schema.
+/// Brings the database to the newest schema, and makes the accounts of the parts that have a password.
 ///
 /// # Errors
 /// When settings cannot be used, or the database cannot be reached or migrated.
 pub fn migrate(mut env: Env) -> anyhow::Result<()> {
-    let settings = PostgresSettings::from_env(&mut env);
-    let settings = begin(env, settings)?;
+    let settings = (PostgresSettings::from_env(&mut env), DatabaseAccounts::from_env(&mut env));
+    let (settings, accounts) = begin(env, settings)?;
     runtime()?.block_on(async {
-        let applied = migrate_database(&settings).await?;
+        let applied = migrate_database(&settings, &accounts).await?;
         tracing::info!(applied = applied.len(), migrations = ?applied, "the database has the newest schema");
         Ok(())
     })
@@ -138,12 +140,15 @@ pub fn view_names() -> Vec<&'static str> {
     fandom_dataflows::views::TABLES.iter().map(|table| table.name).collect()
 }
 
-/// Brings a database to the newest schema; returns the migrations that it lacked.
+/// Brings a database to the newest schema, with these accounts; returns the migrations that it lacked.
 ///
 /// # Errors
-/// When it cannot be reached or migrated.
-pub async fn migrate_database(settings: &PostgresSettings) -> anyhow::Result<Vec<String>> {
+/// When it cannot be reached or migrated, or may not make accounts.
+pub async fn migrate_database(settings: &PostgresSettings, accounts: &DatabaseAccounts) -> anyhow::Result<Vec<String>> {
     let mut client = settings.connect().await.context("could not connect to the database of DATABASE_URL")?;
+    rights::make_accounts(&client, accounts.passwords()).await.context(
+        "could not make the accounts of the parts; DATABASE_URL has to name an owner who may make roles, or the settings no passwords of them",
+    )?;
     Ok(fandom_schemas::migrations::run(&mut client).await?)
 }
 

@@ -14,6 +14,8 @@ use fandom_services::metrics::MetricsSettings;
 use fandom_services::postgres::PostgresSettings;
 use fandom_services::trace::TraceSettings;
 
+use crate::database_accounts::DatabaseAccounts;
+
 /// An environment variable that sets something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -38,6 +40,14 @@ pub const SETTINGS: &[Setting] = &[
         "Postgres, as postgresql://user:password@host/database?sslmode=…; sslmode is disable, prefer, require, verify-ca or \
          verify-full (the last two take sslrootcert=FILE)",
     ),
+    setting(
+        "FANDOM_CONNECTORS_DATABASE_PASSWORD",
+        "none",
+        "with migrate: password of the account fandom_connectors, which is made; none leaves DATABASE_URL to all parts",
+    ),
+    setting("FANDOM_DATAFLOW_DATABASE_PASSWORD", "none", "the same of fandom_dataflow"),
+    setting("FANDOM_ARCHIVE_DATABASE_PASSWORD", "none", "the same of fandom_archive"),
+    setting("FANDOM_API_DATABASE_PASSWORD", "none", "the same of fandom_api"),
     setting("FANDOM_DATA", ".fandom", "directory for everything that up keeps (--data)"),
     setting(
         "FANDOM_INBOX",
@@ -282,6 +292,8 @@ pub struct AllSettings {
     pub kafka: KafkaSettings,
     /// Postgres.
     pub postgres: PostgresSettings,
+    /// Accounts of the database.
+    pub accounts: DatabaseAccounts,
     /// Connectors.
     pub connectors: ConnectorSettings,
     /// Dataflow.
@@ -301,6 +313,7 @@ impl AllSettings {
             traces: TraceSettings::from_env(env),
             kafka: KafkaSettings::from_env(env),
             postgres: PostgresSettings::from_env(env),
+            accounts: DatabaseAccounts::from_env(env),
             connectors: ConnectorSettings::from_env(env),
             dataflow: DataflowSettings::from_env(env),
             api: ApiSettings::from_env(env),
