@@ -61,10 +61,13 @@ locals {
   # Run once before each start of a new version (README.md).
   once = { migrate = ["migrate"], topics = ["topics"] }
   # The owner of the database migrates, and makes the accounts of the parts.
-  owner = merge(
-    { DATABASE_URL = local.secrets.database_url },
-    { for part, arn in local.secrets.accounts : "FANDOM_${upper(part)}_DATABASE_PASSWORD" => "${arn}:password::" },
-  )
+  owner = {
+    DATABASE_URL                        = local.secrets.database_url
+    FANDOM_CONNECTORS_DATABASE_PASSWORD = "${local.secrets.accounts["connectors"]}:password::"
+    FANDOM_DATAFLOW_DATABASE_PASSWORD   = "${local.secrets.accounts["dataflow"]}:password::"
+    FANDOM_ARCHIVE_DATABASE_PASSWORD    = "${local.secrets.accounts["archive"]}:password::"
+    FANDOM_API_DATABASE_PASSWORD        = "${local.secrets.accounts["api"]}:password::"
+  }
 }
 
 resource "aws_ecs_task_definition" "part" {

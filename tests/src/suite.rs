@@ -94,7 +94,7 @@ impl Suite {
         command
             .arg(name)
             .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("FANDOM_")))
+            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("FANDOM_") && !name.starts_with("OTEL_")))
             .env("KAFKA_BOOTSTRAP_SERVERS", &self.kafka.bootstrap_servers)
             .env("DATABASE_URL", self.database_url(name))
             .env("FANDOM_INBOX", &self.inbox)

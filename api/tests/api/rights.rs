@@ -147,7 +147,8 @@ async fn every_table_has_rights() {
         ("fandom_api", "views.of_later", "select", true),
         ("fandom_api", "views.of_later", "insert", false),
     ] {
-        let asked = client.query_one("select has_table_privilege($1::text, $2::text, $3::text)", &[&account, &table, &right]);
-        assert_eq!(asked.await.expect("an answer").get::<_, bool>(0), has, "{account}, {right} on {table}");
+        let asked = "select has_table_privilege($1::text, $2::text, $3::text)";
+        let answer = client.query_one(asked, &[&account, &table, &right]).await.expect("an answer");
+        assert_eq!(answer.get::<_, bool>(0), has, "{account}, {right} on {table}");
     }
 }
