@@ -16,6 +16,8 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{IsolationLevel, Row, RowStream, Transaction};
 
+use tracing::Instrument;
+
 use crate::answers::{Answers, Turn};
 use crate::cursor::{self, KeyValue};
 use crate::export::{self, Format};
@@ -125,8 +127,8 @@ impl Database {
 /// Goes on reading beside the handler, for whoever asked.
 pub fn beside(reading: impl Future<Output = ()> + Send + 'static) {
     match Reader::current() {
-        Some(reader) => tokio::spawn(reader.run(reading)),
-        None => tokio::spawn(reading),
+        Some(reader) => tokio::spawn(reader.run(reading).in_current_span()),
+        None => tokio::spawn(reading.in_current_span()),
     };
 }
 
@@ -172,7 +174,8 @@ impl<'c> Change<'c> {
     /// # Errors
     /// When Postgres does not answer, or refuses.
     pub async fn query(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Problem> {
-        self.0.query_typed(sql, binds).await.map_err(|error| refused(&error))
+        let asking = self.0.query_typed(sql, binds).instrument(meters::span(sql));
+        asking.await.map_err(|error| refused(&error))
     }
 
     /// For what is written elsewhere, within [`Change::run`].
@@ -226,7 +229,8 @@ impl Snapshot<'_> {
     pub async fn query(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Problem> {
         let narrowed = self.scope.of(sql)?;
         let begun = Instant::now();
-        let rows = self.transaction.query_typed(&narrowed, binds).await.map_err(|error| refused(&error));
+        let asking = self.transaction.query_typed(&narrowed, binds).instrument(meters::span(sql));
+        let rows = asking.await.map_err(|error| refused(&error));
         meters::statement(sql, begun.elapsed(), self.slow);
         rows
     }
@@ -237,7 +241,8 @@ impl Snapshot<'_> {
     /// When Postgres does not answer, or refuses.
     pub async fn query_all(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Problem> {
         let begun = Instant::now();
-        let rows = self.transaction.query_typed(sql, binds).await.map_err(|error| refused(&error));
+        let asking = self.transaction.query_typed(sql, binds).instrument(meters::span(sql));
+        let rows = asking.await.map_err(|error| refused(&error));
         meters::statement(sql, begun.elapsed(), self.slow);
         rows
     }
@@ -247,8 +252,10 @@ impl Snapshot<'_> {
     /// # Errors
     /// When Postgres does not answer, or refuses.
     pub async fn stream(&self, sql: &str, binds: Vec<(&(dyn ToSql + Sync), Type)>) -> Result<RowStream, Problem> {
-        let sql = self.scope.of(sql)?;
-        self.transaction.query_typed_raw(&sql, binds).await.map_err(|error| refused(&error))
+        let narrowed = self.scope.of(sql)?;
+        // The span is of the first row; the others are read while the answer is sent.
+        let asking = self.transaction.query_typed_raw(&narrowed, binds).instrument(meters::span(sql));
+        asking.await.map_err(|error| refused(&error))
     }
 
     /// Lets the statements from here on take as long as an export may.

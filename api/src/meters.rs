@@ -6,8 +6,11 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use fandom_services::metrics::{Metric, describe};
+use fandom_services::trace;
 use metrics::{counter, gauge, histogram};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::database::Database;
 
@@ -139,13 +142,31 @@ pub(crate) async fn watch_pool(database: Database, closing: CancellationToken) {
     }
 }
 
+/// The span of a statement, which shows its shape: placeholders in the place of values, and none of the rows that its reader may see.
+pub(crate) fn span(sql: &str) -> Span {
+    let span = tracing::info_span!(
+        target: trace::SPANS,
+        "statement",
+        otel.kind = "client",
+        db.system.name = "postgresql",
+        db.query.text = Empty,
+    );
+    if !span.is_disabled() {
+        span.record("db.query.text", shape(sql));
+    }
+    span
+}
+
 /// A statement was answered. One that took long is told in the log, with its placeholders in the place of values.
 pub(crate) fn statement(sql: &str, took: Duration, slow: Duration) {
     histogram!(STATEMENTS.name).record(took.as_secs_f64());
     if took >= slow {
         counter!(SLOW.name).increment(1);
-        let shape: String = sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(600).collect();
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        tracing::warn!(statement = shape, duration_ms, "a statement was slow");
+        tracing::warn!(statement = shape(sql), duration_ms, "a statement was slow");
     }
+}
+
+fn shape(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(600).collect()
 }

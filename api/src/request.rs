@@ -12,6 +12,7 @@ use axum::response::Response;
 use fandom_services::trace;
 use futures_util::FutureExt;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::problem::{Kind, Problem};
 use crate::protection::client::{RequestId, host_name, is_loopback};
@@ -30,6 +31,10 @@ const SAFE: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
+/// The header of the trace that a request belongs to, for what it sets going.
+#[derive(Clone, Debug)]
+pub struct Traced(pub Option<String>);
+
 /// The outermost layer.
 pub async fn outermost(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
@@ -38,9 +43,29 @@ pub async fn outermost(State(app): State<App>, mut request: Request, next: Next)
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", |matched| matched.as_str()).to_owned();
-    let trace_id = trace_id(request.headers()).map(str::to_owned);
+    let sent = tracing::info_span!(
+        target: trace::SPANS,
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = %method,
+        http.route = route,
+        http.response.status_code = Empty,
+        fandom.request_id = %id,
+    );
+    let came = traceparent(request.headers()).map(str::to_owned);
+    trace::follow(&sent, came.as_deref());
+    let header = trace::header(&sent, came.as_deref());
+    let trace_id = header.as_deref().and_then(trace::id).map(str::to_owned);
+    request.extensions_mut().insert(Traced(header));
     let span = tracing::info_span!("request", request_id = %id, trace_id, route);
-    let mut response = guarded(&app.settings, request, next).instrument(span).await;
+    let mut response = guarded(&app.settings, request, next).instrument(sent.clone()).instrument(span).await;
+    sent.record("http.response.status_code", response.status().as_u16());
+    if response.status().is_server_error() {
+        sent.record("otel.status_code", "ERROR");
+    }
+    drop(sent);
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let given = std::mem::take(response.headers_mut());
         response = problem.render(&path, &id);
@@ -118,8 +143,8 @@ fn is_own_host(headers: &HeaderMap, uri: &Uri, settings: &ApiSettings) -> bool {
 }
 
 /// The trace that the request belongs to, if it says so.
-fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get(trace::HEADER).and_then(|header| header.to_str().ok()).and_then(trace::id)
+fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    headers.get(trace::HEADER).and_then(|header| header.to_str().ok())
 }
 
 /// The id that the request came with, if it is a plain one; else a new one.

@@ -25,21 +25,24 @@ mod content;
 mod log;
 mod manifest;
 mod rows;
+mod spans;
 mod versions;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use fandom_schemas::manifest::{MANIFEST_KIND, Manifest};
+use fandom_schemas::manifest::Manifest;
 use fandom_schemas::rejects::Reject;
 use fandom_services::failpoints;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 pub(crate) use self::log::{Broker, Log, LogError};
 
 use self::log::{Flight, LARGEST_VALUE};
 use self::rows::{FIRST_ORDINALS, VersionRows};
+use self::spans::Traced;
 use self::versions::{superseded, unfinished, with_previous};
 use crate::isolation::{Isolation, Unreadable};
 use crate::meters;
@@ -84,12 +87,12 @@ pub(crate) enum PublishError {
 }
 
 impl Publisher {
-    /// Reads a file that is new, changed or half published, and publishes what it holds.
-    pub async fn bring<S: Source>(
+    async fn bring_traced<S: Source>(
         &self,
         source: &S,
         seen: &Seen,
         known: Option<&Upload>,
+        trace: &Traced,
     ) -> Result<Outcome, PublishError> {
         let content = match source.fetch(seen, &self.stop).await {
             Ok(content) => content,
@@ -116,13 +119,13 @@ impl Publisher {
             }
             ContentAction::Resume(version) => {
                 let upload = self.uploads.resume(&seen.file, version, FIRST_ORDINALS).await?;
-                self.publish(seen, content, &upload, true).await
+                self.publish(seen, content, (&upload, true), trace).await
             }
             ContentAction::Publish => {
                 failpoints::pass("connector.before_begin");
                 let partitions = self.log.partitions;
                 let upload = self.uploads.begin(seen, &sha256, &reading.key, FIRST_ORDINALS, partitions).await?;
-                self.publish(seen, content, &upload, false).await
+                self.publish(seen, content, (&upload, false), trace).await
             }
         }
     }
@@ -142,8 +145,7 @@ impl Publisher {
         Ok(Outcome::Done)
     }
 
-    /// Takes the rows of a file back.
-    pub async fn retract(&self, known: &Upload) -> Result<Outcome, PublishError> {
+    async fn retract_traced(&self, known: &Upload, trace: &Traced) -> Result<Outcome, PublishError> {
         let began = Instant::now();
         failpoints::pass("connector.before_begin");
         let upload = self.uploads.retract(&known.file).await?;
@@ -160,7 +162,7 @@ impl Publisher {
             modified_at,
         );
         let json = manifest::to_json(manifest).expect("a manifest without sheets is small");
-        self.send_manifest(&flight, &upload.file, json).await?;
+        self.send_manifest(&flight, &upload.file, json, trace.header()).await?;
         self.clear(&flight, &upload.file, superseded(&upload, None)).await?;
         failpoints::pass("connector.before_live");
         self.uploads.gone(&upload.file).await?;
@@ -181,13 +183,15 @@ impl Publisher {
         &self,
         seen: &Seen,
         content: Content,
-        upload: &Upload,
-        resumed: bool,
+        (upload, resumed): (&Upload, bool),
+        trace: &Traced,
     ) -> Result<Outcome, PublishError> {
         let began = Instant::now();
         let version = upload.version.unwrap_or_default();
         let flight = Flight::new(upload.partition, self.stop.clone());
-        let (mut rows, read) = self.read(seen, &content, upload, version, &flight).await;
+        let reading = self.read(seen, &content, upload, version, &flight).instrument(spans::reading());
+        let (mut rows, read) = reading.await;
+        trace.read(version, rows.rows, rows.rejects);
         let attempt = Attempt { seen, upload, version, rows: rows.rows, rejects: rows.rejects };
         let sheets = match read {
             Ok(ReadSummary { sheets }) => sheets,
@@ -218,7 +222,7 @@ impl Publisher {
             Err(reason) => return self.fail(attempt, &reason).await,
         };
         self.uploads.seal(&seen.file, version, rows.rows).await?;
-        self.send_manifest(&flight, &seen.file, json).await?;
+        self.send_manifest(&flight, &seen.file, json, trace.header()).await?;
         let manifest_ms = millis(began);
         self.clear(&flight, &seen.file, superseded(upload, Some(version))).await?;
         failpoints::pass("connector.before_live");
@@ -233,6 +237,7 @@ impl Publisher {
             rows = rows.rows,
             rejected = counts.rejected,
             resumed,
+            trace_id = trace.id(),
             manifest_ms,
             duration_ms = millis(began),
             notice = counts.notice,
@@ -344,10 +349,16 @@ impl Publisher {
         blocking(move || rows::send_reject(&log, &to, key.as_bytes(), reject)).await
     }
 
-    async fn send_manifest(&self, flight: &Flight, file: &str, json: Vec<u8>) -> Result<(), PublishError> {
+    async fn send_manifest(
+        &self,
+        flight: &Flight,
+        file: &str,
+        json: Vec<u8>,
+        trace: Option<String>,
+    ) -> Result<(), PublishError> {
         failpoints::pass("connector.before_manifest");
         let (log, to, key) = (Arc::clone(&self.log), flight.clone(), file.to_owned());
-        blocking(move || Ok(log.row(&to, key.as_bytes(), Some((MANIFEST_KIND, &json)))?)).await?;
+        blocking(move || Ok(log.manifest(&to, key.as_bytes(), &json, trace.as_deref())?)).await?;
         flight.delivered().await?;
         failpoints::pass("connector.after_manifest");
         Ok(())

@@ -11,7 +11,7 @@
 //! - [`collect`]: the operator: deltas by epoch, consolidated; holds back its frontier until they are committed.
 //! - [`writer`]: the thread that commits batches; alone (a generation number fences older ones off).
 //! - [`hydrate`]: after a restart: what the log says against what is stored.
-//! - [`statements`]: the SQL of a table.
+//! - [`statements`]: the SQL of a table; `spans`: what is told of a commit to a collector of traces.
 //! - [`changelog`]: what was committed, to the topics `fandom.views.*`.
 
 pub mod changelog;
@@ -19,6 +19,7 @@ pub mod collect;
 pub mod hydrate;
 pub mod progress;
 pub mod row;
+mod spans;
 pub mod statements;
 pub mod table;
 mod table_writer;

@@ -20,7 +20,6 @@ locals {
     FANDOM_METRICS_PORT            = "9464"
   }
   login = {
-    DATABASE_URL               = local.secrets.database_url
     FANDOM_KAFKA_SASL_USERNAME = local.secrets.kafka_username
     FANDOM_KAFKA_SASL_PASSWORD = local.secrets.kafka_password
   }
@@ -61,6 +60,14 @@ locals {
   }
   # Run once before each start of a new version (README.md).
   once = { migrate = ["migrate"], topics = ["topics"] }
+  # The owner of the database migrates, and makes the accounts of the parts.
+  owner = {
+    DATABASE_URL                        = local.secrets.database_url
+    FANDOM_CONNECTORS_DATABASE_PASSWORD = "${local.secrets.accounts["connectors"]}:password::"
+    FANDOM_DATAFLOW_DATABASE_PASSWORD   = "${local.secrets.accounts["dataflow"]}:password::"
+    FANDOM_ARCHIVE_DATABASE_PASSWORD    = "${local.secrets.accounts["archive"]}:password::"
+    FANDOM_API_DATABASE_PASSWORD        = "${local.secrets.accounts["api"]}:password::"
+  }
 }
 
 resource "aws_ecs_task_definition" "part" {
@@ -116,7 +123,7 @@ resource "aws_ecs_task_definition" "part" {
       stopTimeout            = 30
       linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
       environment            = [for name, value in merge(local.settings, each.value.settings) : { name = name, value = value }]
-      secrets                = [for name, arn in merge(local.login, each.value.secrets) : { name = name, valueFrom = arn }]
+      secrets                = [for name, arn in merge(local.login, { DATABASE_URL = "${local.secrets.accounts[each.key]}:url::" }, each.value.secrets) : { name = name, valueFrom = arn }]
       portMappings           = each.key == "api" ? [{ containerPort = 8080 }] : []
       dependsOn              = each.key == "connectors" ? [{ containerName = "drive-key", condition = "SUCCESS" }] : []
       mountPoints = concat(
@@ -155,7 +162,7 @@ resource "aws_ecs_task_definition" "once" {
     command                = each.value
     readonlyRootFilesystem = true
     environment            = [for name, value in local.settings : { name = name, value = value }]
-    secrets                = [for name, arn in local.login : { name = name, valueFrom = arn }]
+    secrets                = [for name, arn in merge(local.login, each.key == "migrate" ? local.owner : {}) : { name = name, valueFrom = arn }]
     logConfiguration       = local.logs[each.key]
   }])
 }

@@ -5,6 +5,13 @@ resource "random_password" "postgres" {
   special = false
 }
 
+# Of the parts' accounts in Postgres, which `migrate` makes.
+resource "random_password" "account" {
+  for_each = toset(["connectors", "dataflow", "archive", "api"])
+  length   = 40
+  special  = false
+}
+
 resource "random_password" "kafka" {
   length  = 40
   special = false
@@ -23,6 +30,23 @@ resource "aws_secretsmanager_secret" "database_url" {
 resource "aws_secretsmanager_secret_version" "database_url" {
   secret_id     = aws_secretsmanager_secret.database_url.id
   secret_string = "postgresql://${aws_db_instance.this.username}:${random_password.postgres.result}@${aws_db_instance.this.endpoint}/${aws_db_instance.this.db_name}?sslmode=require"
+}
+
+# Of each part: its password, for `migrate`, and how it reaches the database with it.
+resource "aws_secretsmanager_secret" "account" {
+  # checkov:skip=CKV2_AWS_57:made by Terraform: rotated by replacing random_password.account and running migrate
+  for_each   = random_password.account
+  name       = "${var.name}/database-${each.key}"
+  kms_key_id = aws_kms_key.this.arn
+}
+
+resource "aws_secretsmanager_secret_version" "account" {
+  for_each  = random_password.account
+  secret_id = aws_secretsmanager_secret.account[each.key].id
+  secret_string = jsonencode({
+    password = each.value.result
+    url      = "postgresql://fandom_${each.key}:${each.value.result}@${aws_db_instance.this.endpoint}/${aws_db_instance.this.db_name}?sslmode=require"
+  })
 }
 
 # MSK takes accounts from secrets whose names begin like this.
@@ -65,6 +89,7 @@ resource "aws_secretsmanager_secret_version" "drive" {
 locals {
   secrets = {
     database_url   = aws_secretsmanager_secret.database_url.arn
+    accounts       = { for part, secret in aws_secretsmanager_secret.account : part => secret.arn }
     kafka          = aws_secretsmanager_secret.kafka.arn
     archive_key    = aws_secretsmanager_secret.archive_key.arn
     drive          = aws_secretsmanager_secret.drive.arn

@@ -8,17 +8,20 @@ use fandom_archive::ArchiveSettings;
 use fandom_connectors::ConnectorSettings;
 use fandom_connectors::isolation::Isolation;
 use fandom_dataflows::DataflowSettings;
+use fandom_schemas::rights;
 use fandom_services::env::Env;
 use fandom_services::kafka::{KafkaSettings, ensure_topics};
 use fandom_services::logs::LogSettings;
 use fandom_services::metrics::MetricsSettings;
 use fandom_services::metrics::process::Disk;
 use fandom_services::postgres::PostgresSettings;
+use fandom_services::trace::{self, TraceSettings};
 use fandom_services::{failpoints, kafka, tasks};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::database_accounts::DatabaseAccounts;
 use crate::settings::{finish, unknown};
 
 /// Runs the connectors until SIGTERM or Ctrl-C.
@@ -104,15 +107,15 @@ pub fn rotate(mut env: Env) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Brings the database to the newest schema.
+/// Brings the database to the newest schema, and makes the accounts of the parts that have a password.
 ///
 /// # Errors
 /// When settings cannot be used, or the database cannot be reached or migrated.
 pub fn migrate(mut env: Env) -> anyhow::Result<()> {
-    let settings = PostgresSettings::from_env(&mut env);
-    let settings = begin(env, settings)?;
+    let settings = (PostgresSettings::from_env(&mut env), DatabaseAccounts::from_env(&mut env));
+    let (settings, accounts) = begin(env, settings)?;
     runtime()?.block_on(async {
-        let applied = migrate_database(&settings).await?;
+        let applied = migrate_database(&settings, &accounts).await?;
         tracing::info!(applied = applied.len(), migrations = ?applied, "the database has the newest schema");
         Ok(())
     })
@@ -137,12 +140,15 @@ pub fn view_names() -> Vec<&'static str> {
     fandom_dataflows::views::TABLES.iter().map(|table| table.name).collect()
 }
 
-/// Brings a database to the newest schema; returns the migrations that it lacked.
+/// Brings a database to the newest schema, with these accounts; returns the migrations that it lacked.
 ///
 /// # Errors
-/// When it cannot be reached or migrated.
-pub async fn migrate_database(settings: &PostgresSettings) -> anyhow::Result<Vec<String>> {
+/// When it cannot be reached or migrated, or may not make accounts.
+pub async fn migrate_database(settings: &PostgresSettings, accounts: &DatabaseAccounts) -> anyhow::Result<Vec<String>> {
     let mut client = settings.connect().await.context("could not connect to the database of DATABASE_URL")?;
+    rights::make_accounts(&client, accounts.passwords()).await.context(
+        "could not make the accounts of the parts; DATABASE_URL has to name an owner who may make roles, or the settings no passwords of them",
+    )?;
     Ok(fandom_schemas::migrations::run(&mut client).await?)
 }
 
@@ -169,25 +175,36 @@ fn disks(env: &Env) -> Vec<Disk> {
 ///
 /// # Errors
 /// When settings cannot be used.
-pub fn begin<T>(mut env: Env, settings: T) -> anyhow::Result<T> {
+pub fn begin<T>(env: Env, settings: T) -> anyhow::Result<T> {
+    begin_with(env, settings, |logs| {
+        logs.start();
+        Ok(())
+    })
+}
+
+fn begin_with<T>(
+    mut env: Env,
+    settings: T,
+    start: impl FnOnce(&LogSettings) -> anyhow::Result<()>,
+) -> anyhow::Result<T> {
     let logs = LogSettings::from_env(&mut env);
     failpoints::arm(&mut env);
     let unknown = unknown(&env);
     let settings = finish(env, settings)?;
-    logs.start();
+    start(&logs)?;
     for variable in unknown {
         tracing::warn!(variable, "this variable looks like a setting and is none; see `fandom --help`");
     }
     Ok(settings)
 }
 
-/// The same of a part that goes on: it begins to measure too, and watches these disks.
+/// The same of a part that goes on: it begins to measure too, watches these disks, and sends its spans where they are asked for.
 ///
 /// # Errors
 /// When settings cannot be used, or the port of metrics is taken.
 fn begin_part<T>(part: &'static str, mut env: Env, settings: T, disks: Vec<Disk>) -> anyhow::Result<T> {
-    let metrics = MetricsSettings::from_env(&mut env);
-    let settings = begin(env, settings)?;
+    let (metrics, traces) = (MetricsSettings::from_env(&mut env), TraceSettings::from_env(&mut env));
+    let settings = begin_with(env, settings, |logs| Ok(logs.start_and_trace(&traces, part)?))?;
     metrics.start(part, disks).context("FANDOM_METRICS_PORT: metrics cannot be served")?;
     Ok(settings)
 }
@@ -226,6 +243,7 @@ where
     });
     // What still blocks a thread, such as a last flush that found no broker, must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    trace::end();
     outcome
 }
 

@@ -12,6 +12,9 @@ use fandom_services::kafka::KafkaSettings;
 use fandom_services::logs::LogSettings;
 use fandom_services::metrics::MetricsSettings;
 use fandom_services::postgres::PostgresSettings;
+use fandom_services::trace::TraceSettings;
+
+use crate::database_accounts::DatabaseAccounts;
 
 /// An environment variable that sets something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,14 @@ pub const SETTINGS: &[Setting] = &[
         "Postgres, as postgresql://user:password@host/database?sslmode=…; sslmode is disable, prefer, require, verify-ca or \
          verify-full (the last two take sslrootcert=FILE)",
     ),
+    setting(
+        "FANDOM_CONNECTORS_DATABASE_PASSWORD",
+        "none",
+        "with migrate: password of the account fandom_connectors, which is made; none leaves DATABASE_URL to all parts",
+    ),
+    setting("FANDOM_DATAFLOW_DATABASE_PASSWORD", "none", "the same of fandom_dataflow"),
+    setting("FANDOM_ARCHIVE_DATABASE_PASSWORD", "none", "the same of fandom_archive"),
+    setting("FANDOM_API_DATABASE_PASSWORD", "none", "the same of fandom_api"),
     setting("FANDOM_DATA", ".fandom", "directory for everything that up keeps (--data)"),
     setting(
         "FANDOM_INBOX",
@@ -231,6 +242,30 @@ pub const SETTINGS: &[Setting] = &[
         "0",
         "port of /metrics for Prometheus, 0 for none; with up that of the API, the next three of connectors, dataflow and archive",
     ),
+    setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "none",
+        "collector of OpenTelemetry to which spans are sent by OTLP over HTTP, such as http://collector:4318; none sends nothing",
+    ),
+    setting("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "none", "the same as a whole address, to which nothing is added"),
+    setting(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "none",
+        "headers that are sent along, such as a key, as name=value,name=value, values percent-encoded",
+    ),
+    setting("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "the only one that is spoken"),
+    setting("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", "milliseconds for which sending a batch of spans may take"),
+    setting("OTEL_SERVICE_NAME", "fandom- and the part's command", "name under which spans are sent"),
+    setting("OTEL_RESOURCE_ATTRIBUTES", "none", "what else is said of the service, as name=value,name=value"),
+    setting(
+        "OTEL_TRACES_SAMPLER",
+        "parentbased_always_on",
+        "which traces are kept: always_on, always_off or traceidratio, with parentbased_ before it to do as the asker does",
+    ),
+    setting("OTEL_TRACES_SAMPLER_ARG", "1", "share of traces that traceidratio keeps, 0 to 1"),
+    setting("OTEL_BSP_SCHEDULE_DELAY", "5000", "milliseconds between two batches of spans"),
+    setting("OTEL_BSP_MAX_QUEUE_SIZE", "2048", "most spans that wait to be sent; further ones are thrown away"),
+    setting("OTEL_SDK_DISABLED", "false", "true sends no spans, whatever else is set"),
     setting("FANDOM_FAILPOINTS", "none", "for tests: where a part ends as if killed, as name=N,name=N"),
 ];
 
@@ -251,10 +286,14 @@ pub struct AllSettings {
     pub logs: LogSettings,
     /// Metrics.
     pub metrics: MetricsSettings,
+    /// Spans.
+    pub traces: TraceSettings,
     /// Kafka.
     pub kafka: KafkaSettings,
     /// Postgres.
     pub postgres: PostgresSettings,
+    /// Accounts of the database.
+    pub accounts: DatabaseAccounts,
     /// Connectors.
     pub connectors: ConnectorSettings,
     /// Dataflow.
@@ -271,8 +310,10 @@ impl AllSettings {
         AllSettings {
             logs: LogSettings::from_env(env),
             metrics: MetricsSettings::from_env(env),
+            traces: TraceSettings::from_env(env),
             kafka: KafkaSettings::from_env(env),
             postgres: PostgresSettings::from_env(env),
+            accounts: DatabaseAccounts::from_env(env),
             connectors: ConnectorSettings::from_env(env),
             dataflow: DataflowSettings::from_env(env),
             api: ApiSettings::from_env(env),
@@ -319,9 +360,10 @@ mod tests {
             ("FANDOM_POLL_MS", "soon"),
             ("FANDOM_LOG_FORMAT", "yaml"),
             ("FANDOM_KAFKA_NO_SUCH_PROPERTY", "1"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector"),
         ]);
         let settings = AllSettings::from_env(&mut env);
-        let text = finish(env, settings).err().expect("nine problems").to_string();
+        let text = finish(env, settings).err().expect("ten problems").to_string();
         for variable in [
             "DATABASE_URL",
             "FANDOM_ARCHIVE_KEY",
@@ -332,10 +374,11 @@ mod tests {
             "FANDOM_REPORTING_TZ",
             "FANDOM_WORKERS",
             "KAFKA_BOOTSTRAP_SERVERS",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
         ] {
             assert_eq!(text.matches(&format!("\n  {variable}: ")).count(), 1, "{variable} in:\n{text}");
         }
-        assert!(text.starts_with("9 settings cannot be used:"), "{text}");
+        assert!(text.starts_with("10 settings cannot be used:"), "{text}");
     }
 
     #[test]
@@ -381,7 +424,13 @@ mod tests {
                     let plain =
                         |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || matches!(c, '_' | '<' | '>'));
                     let names = line.split('`').skip(1).step_by(2);
-                    named.extend(names.filter(|name| name.starts_with("FANDOM_") && plain(name)).map(str::to_owned));
+                    named.extend(
+                        names
+                            .filter(|name| {
+                                ["FANDOM_", "OTEL_"].iter().any(|start| name.starts_with(start)) && plain(name)
+                            })
+                            .map(str::to_owned),
+                    );
                 }
             }
         }

@@ -26,6 +26,7 @@ use fandom_services::sealing::{KeyRing, VARIABLE as ARCHIVE_KEY};
 use tokio::sync::mpsc::Receiver;
 
 use crate::command::UpArgs;
+use crate::database_accounts::DatabaseAccounts;
 use crate::local::lock::DirLock;
 use crate::local::ports;
 use crate::parts::{migrate_database, stop_signals, unreachable_broker, view_names};
@@ -157,7 +158,12 @@ impl Up {
         let (mut kafka, database_url) = (settings.kafka, self.servers.database_url());
         kafka.bootstrap_servers = self.servers.bootstrap_servers();
         let postgres = PostgresSettings::parse(&database_url).map_err(anyhow::Error::msg)?;
-        let applied = patiently("Postgres", || migrate_database(&postgres)).await?;
+        // On a server of its own, each part is an account of its own. Another one belongs to whoever named it.
+        let accounts = match self.plan.database_url {
+            None => DatabaseAccounts::with_new_passwords(),
+            Some(_) => settings.accounts,
+        };
+        let applied = patiently("Postgres", || migrate_database(&postgres, &accounts)).await?;
         say(
             "schema",
             if applied.is_empty() { "is the newest".into() } else { format!("brought up by {}", applied.join(", ")) },
@@ -172,7 +178,6 @@ impl Up {
         let logs = data.join("logs");
         let mut environment = vec![
             ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), kafka.bootstrap_servers.clone()),
-            ("DATABASE_URL".to_owned(), database_url.clone()),
             ("FANDOM_INBOX".to_owned(), self.plan.inbox.display().to_string()),
             ("FANDOM_UPLOADS_DIR".to_owned(), self.plan.uploads.display().to_string()),
             ("FANDOM_PORT".to_owned(), self.plan.port.to_string()),
@@ -187,6 +192,7 @@ impl Up {
         for (place, (name, patience)) in (0u16..).zip(parts) {
             let patience = Duration::from_millis(patience);
             let mut environment = environment.clone();
+            environment.push(("DATABASE_URL".to_owned(), accounts.url(&database_url, name)));
             if name == "api" {
                 environment.push(("FANDOM_API_KEY".to_owned(), key.clone()));
             }

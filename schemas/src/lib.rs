@@ -8,7 +8,7 @@
 //! - [`identity`]: when two names mean the same creator, chatter or fan.
 //! - [`mappings`]: how sheets of other makes are read as kinds.
 //! - [`bounds`]: the greatest values that are believed.
-//! - [`migrations`]: the schemas of the Postgres database.
+//! - [`migrations`]: the schemas of the Postgres database; [`rights`]: who may do what in it.
 //!
 //! This crate depends on none of the others.
 
@@ -20,5 +20,6 @@ pub mod manifest;
 pub mod mappings;
 pub mod migrations;
 pub mod rejects;
+pub mod rights;
 pub mod rows;
 pub mod topics;

@@ -2,19 +2,25 @@
 
 use tokio_postgres::Client;
 
+use crate::rights;
+
 mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// Brings the database to the newest schema; safe to call again, and from several processes at once.
+/// Brings the database to the newest schema, and gives the parts' accounts their rights; safe to call again, and from several
+/// processes at once.
 ///
 /// # Errors
 /// When a migration fails, or the database has one that this program does not know.
 pub async fn run(client: &mut Client) -> Result<Vec<String>, MigrationError> {
     client.batch_execute(&format!("select pg_advisory_lock({LOCK})")).await?;
     let report = embedded::migrations::runner().set_migration_table_name("fandom_migrations").run_async(client).await;
+    let granted = if report.is_ok() { rights::grant(client).await } else { Ok(()) };
     client.batch_execute(&format!("select pg_advisory_unlock({LOCK})")).await?;
-    Ok(report?.applied_migrations().iter().map(ToString::to_string).collect())
+    let report = report?;
+    granted?;
+    Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }
 
 /// The advisory lock that keeps two migrations apart.
@@ -24,7 +30,7 @@ const LOCK: i64 = 0x0066_616e_646f_6d00;
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// The database did not answer as it should.
-    #[error("the database refused the lock for migrations")]
+    #[error("the database refused the lock for migrations, or the accounts their rights")]
     Database(#[from] tokio_postgres::Error),
     /// A migration failed or is unknown.
     #[error("a migration failed")]

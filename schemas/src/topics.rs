@@ -55,6 +55,8 @@ pub mod header {
     pub const SCHEMA: &str = "schema";
     /// The media type of the value.
     pub const CONTENT_TYPE: &str = "content-type";
+    /// The trace that a manifest belongs to, as the W3C has it.
+    pub const TRACE: &str = "traceparent";
     /// The epoch of the commit in which a view changed.
     pub const EPOCH: &str = "epoch";
     /// The media type of every value.

@@ -36,7 +36,7 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// Settings whose names do not begin as those of all others.
-const BESIDE: [&str; 2] = ["DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"];
+const BESIDE: [&str; 3] = ["DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "OTEL_EXPORTER_OTLP_HEADERS"];
 
 /// The address of this machine that is listened on.
 ///

@@ -8,7 +8,7 @@
 //! - [`logs`]: structured logs.
 //! - [`metrics`]: metrics, as Prometheus reads them.
 //! - [`tasks`]: what the parts do again and again, as `app.tasks` tells it.
-//! - [`trace`]: which trace a request or a file belongs to.
+//! - [`trace`]: which trace a request or a file belongs to, and spans to a collector.
 //! - [`sealing`]: texts encrypted at rest.
 //! - [`jwt`]: signed tokens.
 

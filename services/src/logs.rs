@@ -5,13 +5,16 @@ use std::io::IsTerminal;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 use crate::env::Env;
 use crate::metrics::process;
+use crate::trace::TraceSettings;
+use crate::trace::export::ExportError;
 
-/// What libraries say about themselves is of no use to whoever runs the suite, unless asked for by name.
-const QUIET: &str = "notify=warn";
+/// What libraries say about themselves is of no use to whoever runs the suite, unless asked for by name. Spans that
+/// are sent to a collector are not told in the log too.
+const QUIET: &str = "notify=warn,fandom_spans=off";
 
 /// How to log.
 ///
@@ -39,11 +42,25 @@ impl LogSettings {
 
     /// Begins to log. A second call has no effect.
     pub fn start(&self) {
-        let all = tracing_subscriber::registry().with(self.filter()).with(Counted);
+        self.start_with(None);
+    }
+
+    /// Begins to log, and to send the spans of this part if they are to be sent. A second call has no effect.
+    ///
+    /// # Errors
+    /// When spans cannot be sent; then nothing has begun.
+    pub fn start_and_trace(&self, traces: &TraceSettings, part: &str) -> Result<(), ExportError> {
+        self.start_with(traces.start(part)?);
+        Ok(())
+    }
+
+    fn start_with(&self, spans: Option<Box<dyn Layer<Registry> + Send + Sync>>) {
         let lines =
             fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(true);
-        let _ =
-            if self.json { all.with(lines.json().flatten_event(true)).try_init() } else { all.with(lines).try_init() };
+        let lines = if self.json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
+        // The level of the log is not that of the spans.
+        let lines = lines.and_then(Counted).with_filter(self.filter());
+        let _ = tracing_subscriber::registry().with(spans).with(lines).try_init();
     }
 
     fn filter(&self) -> EnvFilter {
@@ -74,6 +91,7 @@ mod tests {
             let mut env = Env::from_pairs(vec![("FANDOM_LOG".into(), text.into())]);
             let directives = LogSettings::from_env(&mut env).filter().to_string();
             let mut directives: Vec<String> = directives.split(',').map(str::to_owned).collect();
+            directives.retain(|directive| directive != "fandom_spans=off");
             directives.sort();
             directives
         };

@@ -138,7 +138,7 @@ pub fn cause(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// Takes the system's certificates for good: the OpenSSL that is built in has none of its own.
-fn trust_system(builder: &mut SslConnectorBuilder) -> Result<(), String> {
+pub(crate) fn trust_system(builder: &mut SslConnectorBuilder) -> Result<(), String> {
     let found = openssl_probe::probe();
     let mut any = false;
     if let Some(file) = &found.cert_file {

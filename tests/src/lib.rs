@@ -3,6 +3,7 @@
 //! - [`suite`]: a broker, a database and the parts of the suite, each of which can be killed and started again.
 //! - [`agency`]: the workbooks of an invented agency, and the truth about them.
 //! - [`api`]: the API, asked over HTTP.
+//! - [`collector`]: a collector of OpenTelemetry that keeps what it is sent.
 //! - [`prometheus`]: Prometheus on a running suite.
 //! - [`topic`]: a topic of the log, as any client reads it.
 //! - [`changelogs`]: the topics of the views against the tables.
@@ -11,6 +12,7 @@
 pub mod agency;
 pub mod api;
 pub mod changelogs;
+pub mod collector;
 pub mod expected;
 pub mod prometheus;
 pub mod suite;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fandom::database_accounts::DatabaseAccounts;
 use fandom::local::{Jars, Kafka, Postgres};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::{Client, NoTls};
@@ -52,6 +53,7 @@ pub struct Suite {
     pub inbox: PathBuf,
     /// Settings of the parts, beside those of the servers.
     pub settings: Vec<(String, String)>,
+    accounts: DatabaseAccounts,
     parts: Vec<(Part, Child)>,
     dir: tempfile::TempDir,
     _alone: MutexGuard<'static, ()>,
@@ -75,9 +77,12 @@ impl Suite {
         let inbox = dir.path().join("inbox");
         std::fs::create_dir(&inbox)?;
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let suite = Suite { kafka, postgres, inbox, settings, parts: Vec::new(), dir, _alone: alone };
+        let accounts = DatabaseAccounts::with_new_passwords();
+        let suite = Suite { kafka, postgres, inbox, settings, accounts, parts: Vec::new(), dir, _alone: alone };
         for command in ["migrate", "topics"] {
-            let output = suite.command(command).output()?;
+            let passwords = suite.accounts.passwords().iter();
+            let passwords = passwords.map(|(account, password)| (account.variable, password));
+            let output = suite.command(command).envs(passwords).output()?;
             anyhow::ensure!(output.status.success(), "fandom {command}: {}", String::from_utf8_lossy(&output.stderr));
         }
         Ok(suite)
@@ -89,15 +94,20 @@ impl Suite {
         command
             .arg(name)
             .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("FANDOM_")))
+            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("FANDOM_") && !name.starts_with("OTEL_")))
             .env("KAFKA_BOOTSTRAP_SERVERS", &self.kafka.bootstrap_servers)
-            .env("DATABASE_URL", &self.postgres.database_url)
+            .env("DATABASE_URL", self.database_url(name))
             .env("FANDOM_INBOX", &self.inbox)
             .env("FANDOM_API_KEY", KEY)
             .env("FANDOM_API_RATE", "0")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
+    }
+
+    /// The connection string of what a command is for: of a part by its own account, else the owner's.
+    pub fn database_url(&self, command: &str) -> String {
+        self.accounts.url(&self.postgres.database_url, command)
     }
 
     /// Starts a part.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::suite::Suite;
@@ -19,6 +19,31 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// # Panics
 /// When the broker does not answer.
 pub fn each_record(suite: &Suite, topic: &str, mut record: impl FnMut(&str, Option<&str>, Option<&[u8]>)) {
+    each_message(suite, topic, |message| record(key(message), header(message, "kind"), message.payload()));
+}
+
+/// The records of a topic that have a header of that name: their keys, and what it says.
+///
+/// # Panics
+/// When the broker does not answer.
+pub fn with_header(suite: &Suite, topic: &str, name: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    each_message(suite, topic, |message| {
+        found.extend(header(message, name).map(|value| (key(message).to_owned(), value.to_owned())));
+    });
+    found
+}
+
+fn key<'m>(message: &'m BorrowedMessage<'_>) -> &'m str {
+    std::str::from_utf8(message.key().expect("a key")).expect("UTF-8")
+}
+
+fn header<'m>(message: &'m BorrowedMessage<'_>, name: &str) -> Option<&'m str> {
+    let value = message.headers()?.iter().find(|header| header.key == name)?.value?;
+    std::str::from_utf8(value).ok()
+}
+
+fn each_message(suite: &Suite, topic: &str, mut each: impl FnMut(&BorrowedMessage<'_>)) {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &suite.kafka.bootstrap_servers)
@@ -38,12 +63,7 @@ pub fn each_record(suite: &Suite, topic: &str, mut record: impl FnMut(&str, Opti
         match consumer.poll(PATIENCE).expect("the broker answers") {
             Err(KafkaError::PartitionEOF(_)) => left -= 1,
             Err(error) => panic!("{error}"),
-            Ok(message) => {
-                let key = std::str::from_utf8(message.key().expect("a key")).expect("UTF-8");
-                let headers = message.headers();
-                let kind = headers.and_then(|headers| headers.iter().find(|header| header.key == "kind")?.value);
-                record(key, kind.and_then(|kind| std::str::from_utf8(kind).ok()), message.payload());
-            }
+            Ok(message) => each(&message),
         }
     }
 }

@@ -143,6 +143,7 @@ async fn every_panel_and_alert_has_an_answer() {
     let prometheus = Prometheus::start(&dir, &at).await.expect("prometheus starts");
 
     tasks(&api).await;
+    accounts(&suite).await;
     // What Postgres answers, meanwhile.
     business(&suite).await;
 
@@ -238,6 +239,14 @@ async fn tasks(api: &Api) {
         let age = task["heartbeat_age_seconds"].as_f64().expect("an age");
         assert!((-1.0..15.0).contains(&age), "{task}");
     }
+}
+
+/// Each part has signed in to the database with its own account, and the owner is only this test.
+async fn accounts(suite: &Suite) {
+    let client = suite.client().await.expect("the database answers");
+    let others = "select distinct usename::text from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() order by 1";
+    let names: Vec<String> = client.query(others, &[]).await.expect("rows").iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, ["fandom_api", "fandom_archive", "fandom_connectors", "fandom_dataflow"]);
 }
 
 /// Every query of the Business dashboard, as Grafana's own user, who sees nothing else.

@@ -1,10 +1,14 @@
 //! Uploads and mappings, over real Kafka and Postgres: what is uploaded counts, is read again, and is taken back; sheets of another
 //! make are mapped through the API; a crash between any two steps loses nothing.
 
+#[path = "uploads/traces.rs"]
+mod traces;
+
 use std::time::{Duration, Instant};
 
 use fandom_tests::api::Api;
-use fandom_tests::suite::{Part, Suite};
+use fandom_tests::collector::{self, Collector};
+use fandom_tests::suite::{Part, Suite, free_addresses};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -35,17 +39,27 @@ struct Stage {
     suite: Suite,
     api: Api,
     http: reqwest::Client,
+    collector: Collector,
 }
 
 impl Stage {
-    async fn start() -> Stage {
-        let mut suite = Suite::start(&[("FANDOM_POLL_MS", "200")]).await.expect("the servers start");
+    /// Starts everything. Where the collector is away, its address is one on which nobody listens.
+    async fn start(collector_is_there: bool) -> Stage {
+        let collector = Collector::start().await;
+        let to = if collector_is_there { collector.url.clone() } else { format!("http://{}", free_addresses(1)[0]) };
+        let settings = [
+            ("FANDOM_POLL_MS", "200"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &to),
+            ("OTEL_EXPORTER_OTLP_HEADERS", collector::HEADERS),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ];
+        let mut suite = Suite::start(&settings).await.expect("the servers start");
         let uploads = suite.inbox.with_file_name("uploads").display().to_string();
         suite.settings.push(("FANDOM_UPLOADS_DIR".to_owned(), uploads));
         suite.run(Part::Dataflow);
         suite.run(Part::Connect);
         let api = Api::start(&mut suite).await;
-        Stage { suite, api, http: fandom_tests::api::client() }
+        Stage { suite, api, http: fandom_tests::api::client(), collector }
     }
 
     /// Starts the API anew, with fail points.
@@ -59,6 +73,11 @@ impl Stage {
 
     /// Uploads files; the answer, if there is one.
     async fn upload(&self, path: &str, files: &[(&str, &[u8])]) -> Option<(u16, Value)> {
+        self.upload_traced(path, files, None).await
+    }
+
+    /// Uploads files, as a part of a trace.
+    async fn upload_traced(&self, path: &str, files: &[(&str, &[u8])], trace: Option<&str>) -> Option<(u16, Value)> {
         let mut body = Vec::new();
         for (name, content) in files {
             body.extend_from_slice(b"--edge\r\ncontent-disposition: form-data; name=\"file\"; filename=\"");
@@ -67,7 +86,11 @@ impl Stage {
             body.extend_from_slice(b"\r\n");
         }
         body.extend_from_slice(b"--edge--\r\n");
-        let request = self.http.post(self.api.url(path)).header("content-type", "multipart/form-data; boundary=edge");
+        let mut request =
+            self.http.post(self.api.url(path)).header("content-type", "multipart/form-data; boundary=edge");
+        if let Some(trace) = trace {
+            request = request.header("traceparent", trace);
+        }
         let response = request.body(body).send().await.ok()?;
         let status = response.status().as_u16();
         Some((status, serde_json::from_str(&response.text().await.ok()?).expect("JSON")))
@@ -75,10 +98,7 @@ impl Stage {
 
     /// Uploads files that are taken; their ids.
     async fn uploaded(&self, path: &str, files: &[(&str, &[u8])]) -> Vec<String> {
-        let (status, body) = self.upload(path, files).await.expect("an answer");
-        assert_eq!(status, 201, "{body}");
-        let items = body["items"].as_array().expect("items");
-        items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()).collect()
+        ids_of(self.upload(path, files).await)
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
@@ -124,14 +144,25 @@ impl Stage {
     }
 }
 
+/// The ids of uploads that were taken.
+fn ids_of(answer: Option<(u16, Value)>) -> Vec<String> {
+    let (status, body) = answer.expect("an answer");
+    assert_eq!(status, 201, "{body}");
+    let items = body["items"].as_array().expect("items");
+    items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_uploaded_counts_and_is_taken_back() {
-    let stage = Stage::start().await;
+    let stage = Stage::start(true).await;
     let mut events = stage.http.get(stage.api.url("ingest/events")).send().await.expect("a stream");
-    let good = sales(&[("2026-10-21 13:52:43", "u1", "10.00"), ("2026-10-21 14:00:00", "u2", "5.00")]);
+    let good = sales(&[("2026-10-21 13:52:43", "u1", "10.00"), ("2026-10-21 14:00:00", traces::FAN, "5.00")]);
     let odd = sales(&[("2026-10-22 09:00:00", "u1", "7.00"), ("2026-10-22 10:00:00", "u1", "much")]);
-    let ids = stage.uploaded("ingest/uploads", &[("good.xlsx", &good), ("../odd.xlsx", &odd)]).await;
+    let trace = format!("00-{}-{}-01", traces::TRACE, traces::ASKER);
+    let files: [(&str, &[u8]); 2] = [("good.xlsx", &good), ("../odd.xlsx", &odd)];
+    let ids = ids_of(stage.upload_traced("ingest/uploads", &files, Some(&trace)).await);
     stage.figures("both count", 2200, 0).await;
+    traces::follow_the_upload(&stage).await;
 
     let upload = stage.until(&ids[1], "live", |upload| upload["state"] == "live").await;
     assert_eq!(
@@ -231,7 +262,7 @@ async fn a_sheet_of_another_make(stage: &Stage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_at_any_step_loses_nothing() {
-    let mut stage = Stage::start().await;
+    let mut stage = Stage::start(false).await;
     let book = |net: &str| sales(&[("2026-10-21 13:52:43", net, net)]);
 
     // Noted, and not yet in its place: nothing was promised, and nothing counts.
@@ -271,6 +302,9 @@ async fn a_crash_at_any_step_loses_nothing() {
     stage.suite.run(Part::Connect);
     stage.until(&ids[0], "live", |upload| upload["state"] == "live").await;
     stage.figures("it counts once", 700, 0).await;
+    // All this while no collector was there: each process has told it once.
+    let log = std::fs::read_to_string(stage.suite.log(Part::Dataflow)).expect("a log");
+    assert_eq!(log.matches("the collector does not take spans").count(), 1, "{log}");
     let rejects = stage.get(&format!("ingest/uploads/{}/rejects", ids[0])).await;
     assert_eq!(rejects["items"].as_array().map(Vec::len), Some(1), "a rejected row is kept once: {rejects}");
 }

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use fandom_schemas::rights::{self, ACCOUNTS};
 use fandom_services::postgres::PostgresSettings;
 use tokio::sync::OnceCell;
 
@@ -45,6 +46,9 @@ static SHARED: OnceCell<Cluster> = OnceCell::const_new();
 
 const TEMPLATE: &str = "migrated";
 
+/// Of the parts' accounts. On the socket, nobody asks for it.
+const PASSWORD: &str = "asked over the network alone";
+
 impl Cluster {
     /// The server that tests share, its template migrated.
     pub async fn shared() -> &'static Cluster {
@@ -57,6 +61,8 @@ impl Cluster {
         let client = cluster.connect("postgres").await;
         client.batch_execute(&format!("create database {TEMPLATE}")).await.expect("a new database");
         let mut client = cluster.settings(TEMPLATE).connect().await.expect("a connection to the template");
+        let accounts = ACCOUNTS.map(|account| (account, PASSWORD.to_owned()));
+        rights::make_accounts(&client, &accounts).await.expect("accounts can be made");
         fandom_schemas::migrations::run(&mut client).await.expect("migrations apply");
         cluster
     }

@@ -28,6 +28,7 @@ mod problems;
 mod protection;
 mod ranks;
 mod reconciliation;
+mod rights;
 mod scopes;
 mod service;
 mod walk;

@@ -82,7 +82,10 @@ impl Service {
         let mut env = Env::from_pairs(pairs.collect());
         let settings = ApiSettings::from_env(&mut env);
         let settings = env.finish(settings).expect("sound settings");
-        let server = Server::bind(settings, postgres.clone()).await.expect("a free port");
+        // As it is deployed: by an account that may do no more than it needs.
+        let mut own = postgres.clone();
+        own.config.user("fandom_api");
+        let server = Server::bind(settings, own).await.expect("a free port");
         let address = server.address();
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.serve(stop.clone()));

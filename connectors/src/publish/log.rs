@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fandom_schemas::manifest::MANIFEST_KIND;
 use fandom_schemas::rows::SCHEMA_VERSION;
 use fandom_schemas::topics::{REJECTS, ROWS, TEXTS, header};
 use fandom_services::kafka::KafkaSettings;
@@ -161,7 +162,15 @@ impl Log {
     /// # Errors
     /// When the record cannot be queued, or `stop` was called.
     pub fn row(&self, to: &Flight, key: &[u8], value: Option<(&str, &[u8])>) -> Result<(), LogError> {
-        self.send(ROWS, to.partition, to, key, value)
+        self.send(ROWS, to.partition, to, key, value, None)
+    }
+
+    /// A manifest, with the trace that it belongs to; see [`Log::row`].
+    ///
+    /// # Errors
+    /// Those of [`Log::row`].
+    pub fn manifest(&self, to: &Flight, key: &[u8], json: &[u8], trace: Option<&str>) -> Result<(), LogError> {
+        self.send(ROWS, to.partition, to, key, Some((MANIFEST_KIND, json)), trace)
     }
 
     /// A record of `fandom.texts`, or a tombstone; see [`Log::row`].
@@ -169,7 +178,7 @@ impl Log {
     /// # Errors
     /// Those of [`Log::row`].
     pub fn text(&self, to: &Flight, key: &[u8], value: Option<(&str, &[u8])>) -> Result<(), LogError> {
-        self.send(TEXTS, to.partition, to, key, value)
+        self.send(TEXTS, to.partition, to, key, value, None)
     }
 
     /// A record of `fandom.rejects`; see [`Log::row`].
@@ -178,7 +187,7 @@ impl Log {
     /// Those of [`Log::row`].
     pub fn reject(&self, to: &Flight, key: &[u8], value: &[u8]) -> Result<(), LogError> {
         let partitions = i32::try_from(self.reject_partitions).unwrap_or(1);
-        self.send(REJECTS, to.partition % partitions, to, key, Some(("reject", value)))
+        self.send(REJECTS, to.partition % partitions, to, key, Some(("reject", value)), None)
     }
 
     fn send(
@@ -188,15 +197,18 @@ impl Log {
         to: &Flight,
         key: &[u8],
         value: Option<(&str, &[u8])>,
+        trace: Option<&str>,
     ) -> Result<(), LogError> {
         let mut record = BaseRecord::with_opaque_to(topic, Arc::clone(&to.account)).partition(partition).key(key);
         if let Some((kind, value)) = value {
-            record = record.payload(value).headers(
-                OwnedHeaders::new_with_capacity(3)
-                    .insert(Header { key: header::KIND, value: Some(kind) })
-                    .insert(Header { key: header::SCHEMA, value: Some(SCHEMA_VERSION) })
-                    .insert(Header { key: header::CONTENT_TYPE, value: Some(header::JSON) }),
-            );
+            let headers = OwnedHeaders::new_with_capacity(3)
+                .insert(Header { key: header::KIND, value: Some(kind) })
+                .insert(Header { key: header::SCHEMA, value: Some(SCHEMA_VERSION) })
+                .insert(Header { key: header::CONTENT_TYPE, value: Some(header::JSON) });
+            record = record.payload(value).headers(match trace {
+                None => headers,
+                trace => headers.insert(Header { key: header::TRACE, value: trace }),
+            });
         }
         to.account.sent.fetch_add(1, Ordering::Relaxed);
         loop {

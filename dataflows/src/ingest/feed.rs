@@ -9,6 +9,7 @@ use std::fmt::Display;
 use fandom_schemas::keys::parse_row_key;
 use fandom_schemas::manifest::Manifest;
 use fandom_schemas::rows::Kind;
+use fandom_services::trace;
 use timely::dataflow::operators::vec::input::Handle;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -118,12 +119,19 @@ pub struct Feed {
     decoder: Decoder,
     release: Release,
     changes: Changes,
+    /// Of the manifests that were taken in since this was last asked.
+    traces: Vec<String>,
 }
 
 impl Feed {
     /// A feed for which the source of a mass message contains one of these words.
     pub fn new(mass_sources: Vec<String>) -> Feed {
-        Feed { decoder: Decoder::new(mass_sources), release: Release::default(), changes: Changes::default() }
+        Feed {
+            decoder: Decoder::new(mass_sources),
+            release: Release::default(),
+            changes: Changes::default(),
+            traces: Vec::new(),
+        }
     }
 
     /// Takes in a record; returns how many rows it makes count or count no more.
@@ -169,10 +177,18 @@ impl Feed {
         };
         let is_manifest = matches!(event, Event::Manifest(_));
         let (rows, outcome) = self.apply(event, inputs);
+        if is_manifest && outcome == Outcome::Taken && trace::is_sent() {
+            self.traces.extend(record.trace().filter(|header| trace::id(header).is_some()).map(str::to_owned));
+        }
         if is_manifest && outcome == Outcome::Incomplete {
             tracing::warn!(partition, offset, "a manifest waits for rows that are not all there");
         }
         rows
+    }
+
+    /// The traces of the files that were taken in since this was last asked, none unless spans are sent.
+    pub fn take_traces(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.traces)
     }
 
     /// Rows of versions whose manifest has not come.

@@ -190,8 +190,17 @@ impl Record<'_> {
 
     /// The kind, as the header has it.
     pub fn kind(&self) -> Option<&str> {
+        self.header(header::KIND)
+    }
+
+    /// The trace that it belongs to, as the header has it.
+    pub fn trace(&self) -> Option<&str> {
+        self.header(header::TRACE)
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
         let headers = self.message.headers()?;
-        let value = headers.iter().find(|header| header.key == header::KIND)?.value?;
+        let value = headers.iter().find(|header| header.key == name)?.value?;
         std::str::from_utf8(value).ok()
     }
 

@@ -189,6 +189,11 @@ impl Job {
             self.inputs.bindings.send((Update::Binding(partition, next), epoch, 1));
             fed.rows = fed.rows.max(1);
         }
+        let traces = self.feed.take_traces();
+        // What stood on the log before has been told.
+        for header in traces.into_iter().filter(|_| !self.hydrating) {
+            self.inputs.bindings.send((Update::Trace(header), epoch, 1));
+        }
         self.hydrating &= !self.reader.reached();
         let next = if self.hydrating { epoch + 1 } else { now().max(self.shared.first_epoch).max(epoch + 1) };
         self.inputs.advance_to(next);

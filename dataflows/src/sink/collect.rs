@@ -13,6 +13,7 @@
 //!    (epochs below [`FIRST_LIVE_EPOCH`]) nothing is written, and it passes what is collected; the first batch then holds the whole
 //!    state.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -37,6 +38,8 @@ pub enum Update {
     Row(u8, Row),
     /// A partition has been read up to this offset.
     Binding(u32, i64),
+    /// A file of this trace counts.
+    Trace(String),
 }
 
 /// A row of the view of that number, and its multiplicity.
@@ -53,6 +56,8 @@ pub struct Batch {
     pub bindings: Bindings,
     /// Whether the rows are the whole state of all views, to be compared with what is stored.
     pub whole: bool,
+    /// The traces of files that count with it, of many the newest.
+    pub traces: VecDeque<String>,
 }
 
 /// The collecting side's ends of its channels with the writer.
@@ -69,6 +74,9 @@ pub struct ToWriter {
 
 /// Bindings that alone have moved are committed this often.
 const BINDINGS_EVERY: Duration = Duration::from_secs(1);
+
+/// Traces that are told of with one commit.
+const MOST_TRACES: usize = 64;
 
 /// See the module. `writer` is there on worker 0 alone.
 pub fn collect<'scope>(
@@ -124,6 +132,7 @@ struct Collected {
     consolidated: usize,
     bindings: Bindings,
     bindings_moved: bool,
+    traces: VecDeque<String>,
     last_batch: Option<Instant>,
     upper: Epoch,
     /// Everything below is committed.
@@ -146,6 +155,12 @@ impl Collected {
                     *known = offset.max(*known);
                     status.set_next(partition, *known);
                     self.bindings_moved = true;
+                }
+                Update::Trace(header) => {
+                    if self.traces.len() == MOST_TRACES {
+                        self.traces.pop_front();
+                    }
+                    self.traces.push_back(header);
                 }
             }
         }
@@ -170,6 +185,7 @@ impl Collected {
             rows: std::mem::take(&mut self.ready),
             bindings: self.bindings.clone(),
             whole: !self.whole_sent,
+            traces: std::mem::take(&mut self.traces),
         };
         self.consolidated = 0;
         self.bindings_moved = false;

@@ -23,11 +23,13 @@ use fandom_services::tasks::{Task, Went};
 use timely::scheduling::SyncActivator;
 use tokio_postgres::Client;
 use tokio_postgres::types::{Json, ToSql};
+use tracing::{Instrument, Span};
 
 use super::changelog::{Committed, ToChangelog};
 use super::collect::{Batch, Delta};
 use super::hydrate;
 use super::progress::{self, Progress, Stored};
+use super::spans;
 use super::statements::relabel;
 use super::table::Table;
 use super::table_writer::{KeyChanges, TableWriter};
@@ -173,7 +175,10 @@ impl Writer {
             let began = Instant::now();
             let (epoch, rows, whole) = (batch.epoch, batch.rows.len(), batch.whole);
             let state = (whole && self.changelog_is_behind).then(|| batch.rows.clone());
-            let changes = self.commit(batch).await?;
+            let spans = spans::of_commit(&batch.traces, epoch, rows);
+            let within = spans.first().cloned().unwrap_or_else(Span::none);
+            let changes = self.commit(batch).instrument(within).await?;
+            drop(spans);
             if let Some(changelog) = &self.changelog {
                 changelog.send(match state {
                     Some(state) => Committed::State(epoch, state),

@@ -10,11 +10,11 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::Json;
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::{Multipart, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use fandom_schemas::mappings::UPLOADS;
 use fandom_services::failpoints;
 use serde_json::json;
@@ -24,6 +24,7 @@ use super::place::{Part, Place};
 use super::{names, uploads};
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
+use crate::request::Traced;
 use crate::server::App;
 
 /// The most files of a request.
@@ -46,6 +47,7 @@ struct Received {
 )]
 pub async fn receive(
     State(app): State<App>,
+    Extension(Traced(trace)): Extension<Traced>,
     mut parameters: Parameters,
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Problem> {
@@ -67,7 +69,7 @@ pub async fn receive(
         return Err(Problem::new(Kind::BadRequest, "there is no file in the request"));
     }
 
-    note(&app, &received, &folder).await?;
+    note(&app, &received, &folder, trace.as_deref()).await?;
     failpoints::pass("api.upload_noted");
     for (at, file) in received.iter().enumerate() {
         if let Err(error) = place.put(&file.part, &file.relative).await {
@@ -144,14 +146,14 @@ async fn within<T>(app: &App, more: impl Future<Output = Result<T, MultipartErro
     }
 }
 
-async fn note(app: &App, received: &[Received], folder: &str) -> Result<(), Problem> {
+async fn note(app: &App, received: &[Received], folder: &str, trace: Option<&str>) -> Result<(), Problem> {
     let ids: Vec<&str> = received.iter().map(|file| file.id.as_str()).collect();
     let files: Vec<String> = received.iter().map(|file| format!("{UPLOADS}:{}", file.relative)).collect();
     let names: Vec<&str> = received.iter().map(|file| file.name.as_str()).collect();
     let sizes: Vec<i64> = received.iter().map(|file| i64::try_from(file.part.size).unwrap_or(i64::MAX)).collect();
     let mut connection = app.database.connection().await?;
     let change = connection.change().await?;
-    let sql = "insert into app.received (id, file, name, folder, size_bytes) select i, f, n, $5, s \
+    let sql = "insert into app.received (id, file, name, folder, size_bytes, trace) select i, f, n, $5, s, $6 \
                from unnest($1, $2, $3, $4) as t(i, f, n, s)";
     change
         .query(
@@ -162,6 +164,7 @@ async fn note(app: &App, received: &[Received], folder: &str) -> Result<(), Prob
                 (&names, Type::TEXT_ARRAY),
                 (&sizes, Type::INT8_ARRAY),
                 (&folder, Type::TEXT),
+                (&trace, Type::TEXT),
             ],
         )
         .await?;

@@ -1,4 +1,4 @@
-//! What the API asks of the connector that serves a source: the table `app.ingest_requests`.
+//! What the API asks of the connector that serves a source: the table `app.ingest_requests`, and for whom a file was uploaded.
 
 use fandom_schemas::mappings::{self, Mapping};
 use serde_json::Value;
@@ -38,6 +38,15 @@ pub(crate) enum What {
 }
 
 impl Uploads {
+    /// The trace of the request that brought a file, where it was uploaded and the request had one.
+    pub async fn trace(&self, file: &str) -> Result<Option<String>, StoreError> {
+        if &*self.source != mappings::UPLOADS {
+            return Ok(None);
+        }
+        let sql = "select trace from app.received where file = $1";
+        Ok(timely(self.client.query_opt(sql, &[&file])).await?.and_then(|row| row.get(0)))
+    }
+
     /// What may be new: asked of this source, or about mappings. An answer also tells that the session lives.
     pub(crate) async fn news(&self) -> Result<News, StoreError> {
         let sql = "select g.generation, r.id, r.what, r.file, r.mapping from app.mappings_generation g \
