@@ -58,27 +58,31 @@ impl TableWriter {
     /// # Errors
     /// When the database refuses.
     pub(super) async fn write(&self, transaction: &Transaction<'_>, changes: &KeyChanges<'_>) -> Result<(), SinkError> {
-        let Some((upsert, delete)) = &self.prepared else { return Ok(()) };
-        let columns = self.table.columns.len();
-        if !changes.deleted.is_empty() {
-            if changes.deleted.len() > COPY_FROM {
-                self.copy(transaction, &changes.deleted).await?;
-                transaction.execute(&self.statements.delete_batch, &[]).await?;
-                transaction.batch_execute(&self.statements.clear_batch).await?;
-            } else {
-                let arrays = arrays(&changes.deleted, self.table.key);
-                transaction.execute(delete, &borrowed(&arrays)).await?;
-            }
+        if changes.deleted.len() > COPY_FROM {
+            self.copy(transaction, &changes.deleted).await?;
+            transaction.execute(&self.statements.delete_batch, &[]).await?;
+            transaction.batch_execute(&self.statements.clear_batch).await?;
         }
         if changes.written.len() > COPY_FROM {
             self.copy(transaction, &changes.written).await?;
             transaction.execute(&self.statements.merge, &[]).await?;
             transaction.batch_execute(&self.statements.clear_batch).await?;
-        } else if !changes.written.is_empty() {
-            let arrays = arrays(&changes.written, columns);
-            transaction.execute(upsert, &borrowed(&arrays)).await?;
+        }
+        for (statement, arrays) in self.small(changes) {
+            transaction.execute(statement, &borrowed(&arrays)).await?;
         }
         Ok(())
+    }
+
+    /// The statements of changes that do not travel by COPY, in their order, with an array for each parameter.
+    pub(super) fn small<'a>(&'a self, changes: &KeyChanges<'a>) -> impl Iterator<Item = (&'a Statement, Arrays<'a>)> {
+        let few = |rows: &[&Row]| (1..=COPY_FROM).contains(&rows.len());
+        let (upsert, delete) = self.prepared.as_ref().map(|(upsert, delete)| (upsert, delete)).unzip();
+        let delete = delete.filter(|_| few(&changes.deleted));
+        let upsert = upsert.filter(|_| few(&changes.written));
+        let delete = delete.map(|delete| (delete, arrays(&changes.deleted, self.table.key)));
+        let upsert = upsert.map(|upsert| (upsert, arrays(&changes.written, self.table.columns.len())));
+        delete.into_iter().chain(upsert)
     }
 
     async fn copy(&self, transaction: &Transaction<'_>, rows: &[&Row]) -> Result<(), SinkError> {
@@ -104,6 +108,11 @@ pub(super) struct KeyChanges<'a> {
 }
 
 impl<'a> KeyChanges<'a> {
+    /// Whether some of them travel by COPY.
+    pub(super) fn are_many(&self) -> bool {
+        self.written.len().max(self.deleted.len()) > COPY_FROM
+    }
+
     /// `rows` are in order, so that those of one key stand together.
     ///
     /// # Errors
@@ -129,14 +138,18 @@ impl<'a> KeyChanges<'a> {
     }
 }
 
-fn arrays<'a>(rows: &[&'a Row], columns: usize) -> Vec<Vec<Value<'a>>> {
-    let mut arrays: Vec<Vec<Value<'a>>> = vec![Vec::with_capacity(rows.len()); columns];
+/// The values of rows, an array a column.
+pub(super) type Arrays<'a> = Vec<Vec<Value<'a>>>;
+
+fn arrays<'a>(rows: &[&'a Row], columns: usize) -> Arrays<'a> {
+    let mut arrays: Arrays<'a> = vec![Vec::with_capacity(rows.len()); columns];
     for row in rows {
         arrays.iter_mut().zip(row.values()).for_each(|(array, value)| array.push(value));
     }
     arrays
 }
 
-fn borrowed<'a>(arrays: &'a [Vec<Value<'_>>]) -> Vec<&'a (dyn ToSql + Sync)> {
+/// The arrays as parameters.
+pub(super) fn borrowed<'a>(arrays: &'a [Vec<Value<'_>>]) -> Vec<&'a (dyn ToSql + Sync)> {
     arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect()
 }

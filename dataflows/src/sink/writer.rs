@@ -20,6 +20,7 @@ use fandom_services::failpoints;
 use fandom_services::postgres::{PostgresSettings, cause, is_transient};
 use fandom_services::retry::Backoff;
 use fandom_services::tasks::{Task, Went};
+use futures_util::future::try_join_all;
 use timely::scheduling::SyncActivator;
 use tokio_postgres::Client;
 use tokio_postgres::types::{Json, ToSql};
@@ -32,7 +33,7 @@ use super::progress::{self, Progress, Stored};
 use super::spans;
 use super::statements::relabel;
 use super::table::Table;
-use super::table_writer::{KeyChanges, TableWriter};
+use super::table_writer::{KeyChanges, TableWriter, borrowed};
 use crate::meters::{self, SinkMeter};
 use crate::runtime::Epoch;
 use crate::status::Status;
@@ -282,13 +283,14 @@ impl Writer {
             return Err(SinkError::Fenced { ours: self.progress.generation, theirs });
         }
         let mut renamed: Vec<(&'static str, Vec<i64>)> = Vec::new();
+        let mut changed: Vec<(&TableWriter, KeyChanges<'_>)> = Vec::new();
         for (view, rows) in by_view(&batch.rows) {
             let writer = &self.tables[usize::from(view)];
             let changes = KeyChanges::of(writer.table, rows)?;
             if view_is_names(writer.table) && !changes.replaced.is_empty() {
                 renamed.push((writer.table.name, changes.replaced.clone()));
             }
-            writer.write(&transaction, &changes).await?;
+            changed.push((writer, changes));
             let stored = views.entry(writer.table.name.to_owned()).or_default();
             stored.epoch = batch.epoch;
             for ((_, row), diff) in rows {
@@ -296,6 +298,17 @@ impl Writer {
                 stored.rows += times;
                 stored.checksum = stored.checksum.wrapping_add(row.checksum().cast_signed().wrapping_mul(times));
             }
+        }
+        if changed.iter().any(|(_, changes)| changes.are_many()) {
+            for (writer, changes) in &changed {
+                writer.write(&transaction, changes).await?;
+            }
+        } else {
+            // Sent one after the other without waiting for answers, which come in the same order: of a small commit, most was waiting.
+            let small: Vec<_> = changed.iter().flat_map(|(writer, changes)| writer.small(changes)).collect();
+            let sent =
+                small.iter().map(async |(statement, arrays)| transaction.execute(*statement, &borrowed(arrays)).await);
+            try_join_all(sent).await?;
         }
         for (names, ids) in &renamed {
             for writer in &self.tables {
