@@ -2,6 +2,9 @@
 //! and the hash before, so that a change, a gap or a swap in the middle shows. A cut at the end shows against a hash that was
 //! noted elsewhere: `fandom audit verify` prints the last one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use deadpool_postgres::{Object, Transaction};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -26,6 +29,69 @@ pub struct Entry<'a> {
     pub target: &'a str,
     /// More, without secrets.
     pub detail: Value,
+}
+
+tokio::task_local! {
+    static DEED: Arc<Deed>;
+}
+
+/// A request that changes something other than accounts: it is noted together with the first change that it makes in Postgres.
+pub struct Deed {
+    actor: String,
+    action: String,
+    target: String,
+    asker: Asker,
+    noted: AtomicBool,
+}
+
+impl Deed {
+    /// What somebody asks to be done.
+    pub fn new(actor: &str, action: String, target: &str, asker: &Asker) -> Deed {
+        let (actor, target) = (actor.to_owned(), target.to_owned());
+        Deed { actor, action, target, asker: asker.clone(), noted: AtomicBool::new(false) }
+    }
+
+    /// Does it.
+    pub async fn run<F: Future>(self: Arc<Deed>, what: F) -> F::Output {
+        DEED.scope(self, what).await
+    }
+
+    /// Notes it by itself, if no change in Postgres did.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn finish(&self, connection: &mut Object) -> Result<(), Problem> {
+        if self.is_noted() {
+            return Ok(());
+        }
+        record(connection, &self.asker, self.entry()).await
+    }
+
+    /// Whether it stands in the trail.
+    pub fn is_noted(&self) -> bool {
+        self.noted.load(Ordering::Acquire)
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        Entry { actor: &self.actor, action: &self.action, target: &self.target, detail: json!({}) }
+    }
+}
+
+/// Makes a change of the request that is under way hold, together with the request's entry if it has none yet.
+///
+/// # Errors
+/// When Postgres does not answer; then neither holds.
+pub async fn commit_deed(transaction: tokio_postgres::Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    let deed = DEED.try_with(Arc::clone).ok().filter(|deed| !deed.is_noted());
+    if let Some(deed) = &deed {
+        transaction.execute("select pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+        append(&transaction, &deed.asker, &deed.entry()).await?;
+    }
+    transaction.commit().await?;
+    if let Some(deed) = deed {
+        deed.noted.store(true, Ordering::Release);
+    }
+    Ok(())
 }
 
 /// Begins a change that [`commit`] notes; none is made beside it, so what it looks at stays as it is.
@@ -55,7 +121,11 @@ pub async fn record(connection: &mut Object, asker: &Asker, entry: Entry<'_>) ->
     commit(begin(connection).await?, asker, entry).await
 }
 
-async fn append(transaction: &Transaction<'_>, asker: &Asker, entry: &Entry<'_>) -> Result<(), tokio_postgres::Error> {
+async fn append(
+    transaction: &tokio_postgres::Transaction<'_>,
+    asker: &Asker,
+    entry: &Entry<'_>,
+) -> Result<(), tokio_postgres::Error> {
     let last = transaction.query_opt("select seq, hash from app.audit order by seq desc limit 1", &[]).await?;
     let (seq, previous) = last.map_or((1, Vec::new()), |row| (row.get::<_, i64>(0) + 1, row.get(1)));
     let at_micros = Timestamp::now().as_microsecond();

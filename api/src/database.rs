@@ -19,6 +19,7 @@ use tokio_postgres::{IsolationLevel, Row, RowStream, Transaction};
 use tracing::Instrument;
 
 use crate::answers::{Answers, Turn};
+use crate::audit;
 use crate::cursor::{self, KeyValue};
 use crate::export::{self, Format};
 use crate::listing::Listing;
@@ -191,12 +192,12 @@ impl<'c> Change<'c> {
         work.await.map_err(|error| refused(&error))
     }
 
-    /// Makes it hold.
+    /// Makes it hold, together with the entry of the request in the audit trail.
     ///
     /// # Errors
-    /// When Postgres does not answer: it may hold or not.
+    /// When Postgres does not answer: both may hold, or neither.
     pub async fn commit(self) -> Result<(), Problem> {
-        self.0.commit().await.map_err(|error| refused(&error))
+        audit::commit_deed(self.0).await.map_err(|error| refused(&error))
     }
 }
 

@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 
 use crate::accounts::identify::Credentials;
-use crate::audit::{self, Entry};
+use crate::audit::Deed;
 use crate::permissions::{Access, Rule, rule};
 use crate::problem::{Kind, Problem};
 use crate::reader::Reader;
@@ -106,11 +106,14 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
         (Ok(()), None) => next.run(request).await,
         (Ok(()), Some(reader)) => {
             request.extensions_mut().insert(reader.clone());
-            let changed =
-                (!is_safe(request.method())).then(|| (request.method().clone(), request.uri().path().to_owned()));
-            let mut response = reader.clone().run(next.run(request)).await;
-            if let Some((method, path)) = changed.filter(|_| response.status().is_success()) {
-                noted(app, &reader, &asker, &method, &path).await;
+            let deed = deed(&reader, &asker, &request);
+            let answering = reader.clone().run(next.run(request));
+            let mut response = match &deed {
+                Some(deed) => Arc::clone(deed).run(answering).await,
+                None => answering.await,
+            };
+            if let Some(deed) = deed.filter(|deed| response.status().is_success() && !deed.is_noted()) {
+                noted(app, &deed).await;
             }
             varies(response.headers_mut(), "authorization, cookie");
             if is_stream(response.headers()) { ending(response) } else { response }
@@ -149,19 +152,22 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Notes a change in the audit trail. What accounts do they note by themselves, with what it was.
-async fn noted(app: &App, reader: &Reader, asker: &Asker, method: &Method, path: &str) {
-    if ["auth", "users", "keys"].iter().any(|own| path.starts_with(&format!("/api/v1/{own}"))) {
-        return;
-    }
-    let action = format!("{method} by the API");
-    let entry = Entry { actor: &reader.name, action: &action, target: path, detail: serde_json::json!({}) };
+/// What is to be noted of a request in the audit trail. What accounts do they note by themselves, with what it was.
+fn deed(reader: &Reader, asker: &Asker, request: &Request) -> Option<Arc<Deed>> {
+    let (method, path) = (request.method(), request.uri().path());
+    let by_itself = ["auth", "users", "keys"].iter().any(|own| path.starts_with(&format!("/api/v1/{own}")));
+    let action = || format!("{method} by the API");
+    (!is_safe(method) && !by_itself).then(|| Arc::new(Deed::new(&reader.name, action(), path, asker)))
+}
+
+/// Notes what was done without a change in Postgres.
+async fn noted(app: &App, deed: &Deed) {
     let kept = match app.accounts.store.connection().await {
-        Ok(mut connection) => audit::record(&mut connection, asker, entry).await,
+        Ok(mut connection) => deed.finish(&mut connection).await,
         Err(problem) => Err(problem),
     };
-    if kept.is_err() {
-        tracing::error!(reader = reader.name, %method, path, "a change was made that could not be noted in the audit trail");
+    if let Err(problem) = kept {
+        tracing::error!(problem = problem.told(), "something was done that could not be noted in the audit trail");
     }
 }
 

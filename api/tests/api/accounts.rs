@@ -229,3 +229,27 @@ async fn the_trail_shows_whatever_was_done_to_it() {
         assert_eq!(administration.verify_audit().await.expect("whole again"), (entries, hash.clone()));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_administrators_who_remove_each_other_leave_one() {
+    let service = Service::start().await;
+    let first = account(&service, "admin", &[], &[]).await;
+    let other = "other@example.com".to_owned();
+    let made = administration(&service).add_user(&other, "admin", [Vec::new(), Vec::new()], Some(PASSWORD.to_owned()));
+    made.await.expect("an account");
+    let bearers = [bearer(&service, &first).await, bearer(&service, &other).await];
+    let ids = service.select("select jsonb_object_agg(email, id) from app.users").await;
+    for round in 0..12 {
+        let body = if round % 2 == 0 { json!({ "role": "analyst" }) } else { json!({ "disabled": true }) };
+        let remove = async |by: &str, whom: &str| {
+            let path = format!("/users/{}", text(&ids, whom));
+            send(&service, Method::PATCH, &path, &[("authorization", by)], Some(&body)).await.status().as_u16()
+        };
+        let answers = tokio::join!(remove(&bearers[0], &other), remove(&bearers[1], &first));
+        let left = "select to_jsonb(count(*)) from app.users where role = 'admin' and disabled_at is null";
+        assert_eq!(service.select(left).await, 1, "{answers:?} to {body}");
+        assert!(answers.0 == 200 || answers.1 == 200, "{answers:?} to {body}");
+        service.run("update app.users set role = 'admin', disabled_at = null").await;
+        service.run("update app.sessions set ended_at = null").await;
+    }
+}

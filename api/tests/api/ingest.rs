@@ -301,3 +301,27 @@ async fn what_a_killed_process_left_is_put_right_at_the_next_start() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_and_its_entry_in_the_trail_hold_together() {
+    let (service, _folder) = service(&[]).await;
+    let mapping = json!({ "name": "t", "kind": "chatter_day", "columns": { "chatter": "who", "day": "d", "messages_sent": "n" } });
+    let mapping = &mapping;
+    let save = async |name: &str| {
+        send(&service, Method::PUT, &format!("/mappings/{name}"), &[], mapping.to_string().into_bytes()).await.status
+    };
+    let kept = "select jsonb_agg(name order by name) from app.mappings";
+    let noted = "select jsonb_agg(target order by seq) from app.audit where action = 'PUT by the API'";
+    assert_eq!(save("one").await, 200);
+    assert_eq!(service.select(noted).await, json!(["/api/v1/ingest/mappings/one"]), "once");
+
+    service.run("alter table app.audit add constraint full check (seq < 0) not valid").await;
+    assert!(save("two").await >= 500, "without an entry there is no change");
+    assert_eq!(service.select(kept).await, json!(["one"]));
+
+    service.run("alter table app.audit drop constraint full").await;
+    assert_eq!(save("two").await, 200);
+    assert_eq!(service.select(kept).await, json!(["one", "two"]));
+    let both = json!(["/api/v1/ingest/mappings/one", "/api/v1/ingest/mappings/two"]);
+    assert_eq!(service.select(noted).await, both);
+}
