@@ -61,7 +61,8 @@ fn the_asyncapi_page_tells_of_every_topic() {
         );
     };
     let about = "Rows of spreadsheets under the keys file/version/ordinal, and manifests under the keys of their files. \
-                 The header kind says which of them a record is. Rows count from the moment their manifest arrives.";
+                 The header kind says which of them a record is, and traceparent of a manifest which trace the file belongs to. \
+                 Rows count from the moment their manifest arrives.";
     let rows = [
         ("message", "json/message.schema.json", None),
         ("sale", "json/sale.schema.json", None),
