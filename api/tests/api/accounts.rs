@@ -235,7 +235,8 @@ async fn two_administrators_who_remove_each_other_leave_one() {
     let service = Service::start().await;
     let first = account(&service, "admin", &[], &[]).await;
     let other = "other@example.com".to_owned();
-    let made = administration(&service).add_user(&other, "admin", [Vec::new(), Vec::new()], Some(PASSWORD.to_owned()));
+    let administration = administration(&service);
+    let made = administration.add_user(&other, "admin", [Vec::new(), Vec::new()], Some(PASSWORD.to_owned()));
     made.await.expect("an account");
     let bearers = [bearer(&service, &first).await, bearer(&service, &other).await];
     let ids = service.select("select jsonb_object_agg(email, id) from app.users").await;
