@@ -160,7 +160,6 @@ pub fn run(options: &Options, mut each: impl FnMut(&Result) -> anyhow::Result<()
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the child ends with its pipe")]
 fn program(program: &Path, arguments: &[&str]) -> anyhow::Result<Measured> {
     let output = Command::new(program).args(arguments).stderr(Stdio::inherit()).output();
     let output = output.with_context(|| format!("{} could not be run", program.display()))?;

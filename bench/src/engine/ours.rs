@@ -82,6 +82,7 @@ fn views<'scope>(facts: VecCollection<'scope, Epoch, Message, isize>) -> VecColl
 }
 
 /// Takes the steps one after the other.
+#[expect(clippy::disallowed_methods, reason = "the operators are measured without the rest of the runtime")]
 pub(super) fn run(steps: Vec<Step>, workers: usize) -> anyhow::Result<Measured> {
     let (steps, ready) = (Arc::new(steps), Arc::new(Barrier::new(workers)));
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
