@@ -10,6 +10,7 @@ and the time of the end. It needs a file descriptor a stream in each of the two 
 """
 
 import argparse
+import base64
 import asyncio
 import os
 import resource
@@ -133,7 +134,7 @@ def main() -> None:
     room = str(args.streams + 200)
     env = dict(
         os.environ, DATABASE_URL=args.database, FANDOM_PORT=str(port), FANDOM_API_KEY=KEY, FANDOM_API_RATE="0",
-        FANDOM_API_LIVE_STREAMS=room, FANDOM_API_CONNECTIONS=room,
+        FANDOM_SECRETS_KEY=base64.b64encode(os.urandom(32)).decode(), FANDOM_API_LIVE_STREAMS=room, FANDOM_API_CONNECTIONS=room,
     )
     subprocess.run([program, "migrate"], env=env, check=True, stdout=subprocess.DEVNULL)
     api = subprocess.Popen([program, "api"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

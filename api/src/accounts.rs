@@ -4,6 +4,7 @@
 //! - `passwords`: argon2id, and bcrypt hashes of an earlier system.
 //! - `tokens`: secrets, what is kept of them, and signed access tokens.
 //! - `sessions`: signing in and out, and renewing.
+//! - `second_factor`: codes of an authenticator, and recovery codes.
 //! - `throttle`: sign-ins are slowed per account and address.
 //! - `identify`: who asks, from the credentials of a request.
 //! - `users`, `keys`: what administrators do; `mail`: messages that carry a secret.
@@ -14,6 +15,7 @@ pub mod keys;
 pub mod mail;
 pub mod passwords;
 pub mod routes;
+pub mod second_factor;
 pub mod sessions;
 pub mod store;
 pub mod throttle;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::Transaction;
 use fandom_services::postgres::PostgresSettings;
+use fandom_services::sealing::KeyRing;
 
 use crate::audit::{self, Entry};
 use crate::problem::Problem;
@@ -40,6 +43,10 @@ pub struct Accounts {
     pub signing: Arc<tokens::Signing>,
     /// Who was found behind credentials just now.
     pub known: Arc<identify::Known>,
+    /// What secrets in the database are sealed with; none on the command line, which asks for none of them.
+    pub secret_keys: Option<Arc<KeyRing>>,
+    /// Who must have a second factor.
+    pub second_factor: second_factor::Demand,
     /// How messages are sent; none without a server for them.
     pub mail: Option<Arc<mail::Mail>>,
     /// How long sessions last.
@@ -58,6 +65,8 @@ impl Accounts {
             store: store::Store::new(postgres, settings.timeout)?,
             signing: Arc::default(),
             known: Arc::default(),
+            secret_keys: settings.secret_keys.clone().map(Arc::new),
+            second_factor: settings.second_factor,
             mail: settings.mail.clone().map(Arc::new),
             lasting: settings.sessions,
             start_key: settings.key.as_deref().map(tokens::digest),

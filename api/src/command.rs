@@ -124,6 +124,15 @@ impl Administration {
         Ok(password)
     }
 
+    /// Takes the second factor of an account away, and ends its sessions.
+    ///
+    /// # Errors
+    /// When there is no such account, it has none, or Postgres does not answer.
+    pub async fn reset_second_factor(&self, email: &str) -> Result<(), CommandError> {
+        let id = self.accounts.id_of(email).await?;
+        Ok(self.accounts.reset_second_factor(&id, "command", &here()).await?)
+    }
+
     /// Makes a key; returns it.
     ///
     /// # Errors

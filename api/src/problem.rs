@@ -37,6 +37,10 @@ pub enum Kind {
     Internal,
     /// Nobody is signed in.
     Unauthenticated,
+    /// The password is right, and a code is missing or wrong.
+    SecondFactor,
+    /// The account must have a second factor first.
+    SecondFactorNeeded,
     /// Whoever is signed in may not.
     Forbidden,
     /// A page elsewhere asked with somebody's cookie.
@@ -71,6 +75,10 @@ impl Kind {
             Kind::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "timed-out", "It took too long"),
             Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
             Kind::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in"),
+            Kind::SecondFactor => (StatusCode::UNAUTHORIZED, "second-factor", "A second factor is asked for"),
+            Kind::SecondFactorNeeded => {
+                (StatusCode::FORBIDDEN, "second-factor-needed", "This account must have a second factor")
+            }
             Kind::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not permitted"),
             Kind::Forged => (StatusCode::FORBIDDEN, "forged", "Asked by a page elsewhere"),
             Kind::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),

@@ -22,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 
 use crate::accounts::identify::Credentials;
+use crate::accounts::second_factor::Standing;
 use crate::audit::Deed;
 use crate::permissions::{Access, Rule, rule};
 use crate::problem::{Kind, Problem};
@@ -100,7 +101,8 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
             return with_rate(problem.into_response(), rate.as_ref());
         }
     };
-    let checked = check(access, reader.as_deref(), request.method(), request.headers());
+    let own = route.as_deref().is_some_and(|route| route.starts_with("/api/v1/auth/"));
+    let checked = check(access, own, reader.as_deref(), request.method(), request.headers());
     let response = match (checked, reader) {
         (Err(problem), _) => problem.into_response(),
         (Ok(()), None) => next.run(request).await,
@@ -122,8 +124,14 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
     with_rate(response, rate.as_ref())
 }
 
-/// Whether the reader may, and really meant to.
-fn check(access: Access, reader: Option<&Reader>, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+/// Whether the reader may, and really meant to. `own`: the route is about the own account.
+fn check(
+    access: Access,
+    own: bool,
+    reader: Option<&Reader>,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
     let changes = !is_safe(method);
     let from_elsewhere = origin::is_from_elsewhere(headers);
     let Access::Needs(permission) = access else {
@@ -140,6 +148,10 @@ fn check(access: Access, reader: Option<&Reader>, method: &Method, headers: &Hea
             let detail = "the header X-CSRF-Token is not the token that /api/v1/auth/me tells";
             return Err(Problem::new(Kind::Forged, detail));
         }
+    }
+    if reader.second_factor == Some(Standing::Needed) && !own {
+        let detail = "set up a second factor first: POST /api/v1/auth/second-factor, or on the page";
+        return Err(Problem::new(Kind::SecondFactorNeeded, detail));
     }
     if reader.may(permission) {
         return Ok(());

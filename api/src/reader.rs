@@ -12,6 +12,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use crate::accounts::second_factor::Standing;
 use crate::permissions::{Permission, Role};
 use crate::problem::{Kind, Problem};
 
@@ -46,6 +47,8 @@ pub struct Reader {
     pub only: Option<Vec<Permission>>,
     /// Which rows are seen.
     pub scope: Scope,
+    /// How the account stands with its second factor; none of a key.
+    pub second_factor: Option<Standing>,
     /// The token against forged requests; none where no browser sends its credentials by itself.
     pub csrf: Option<String>,
 }

@@ -116,6 +116,7 @@ impl Server {
         tokio::spawn(meters::watch_pool(app.database.clone(), closing.clone()));
         let beside = tokio::spawn(ingest::beside(app.clone(), postgres.clone()));
         let following = tokio::spawn(app.commits.clone().follow(postgres));
+        let resealing = tokio::spawn(app.accounts.clone().reseal());
         let _end_streams = closing.clone().drop_guard();
         if let Some(certificates) = certificates.clone() {
             tokio::spawn(certificates::follow(certificates, closing.clone()));
@@ -141,6 +142,7 @@ impl Server {
             tracing::error!("the task that follows commits panicked");
         }
         beside.abort();
+        resealing.abort();
         app.database.close();
         app.accounts.store.close();
         Ok(())

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fandom_services::env::{Env, listen_address};
-use fandom_services::sealing::KeyRing;
+use fandom_services::sealing::{self, KeyRing};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::accounts::mail::Mail;
+use crate::accounts::second_factor::Demand;
 use crate::accounts::sessions::Lasting;
 use crate::certificates::CertificateFiles;
 use crate::connections::Bounds;
@@ -29,6 +30,9 @@ use crate::connections::Bounds;
 /// - `FANDOM_API_HOSTS`: further host names by which it may be asked, separated by commas. Loopback names always may;
 ///   any other is refused, so that no web page elsewhere can read the figures by pointing a name of its own here.
 /// - `FANDOM_ARCHIVE_KEY`: the keys of the message archive, see [`KeyRing`]; without it no single messages are shown.
+/// - `FANDOM_SECRETS_KEY`: the keys that secrets of the API in the database are sealed with (the keys that sign tokens, and the secrets of second
+///   factors), see [`KeyRing`]. Required.
+/// - `FANDOM_SECOND_FACTOR`: who must have a second factor: `administrators`, `everyone`, or nobody (`optional`).
 /// - `FANDOM_API_KEY`: a key that is accepted as an administrator's without an account, of at least 32 characters, for whatever
 ///   starts this process (none).
 /// - `FANDOM_API_RATE`: requests a second by one account, key or address, 0 for any number (200). Five times as many may come at once.
@@ -69,6 +73,10 @@ pub struct ApiSettings {
     pub hosts: Vec<String>,
     /// The keys that message texts are read with.
     pub archive_keys: Option<KeyRing>,
+    /// The keys that secrets in the database are sealed with.
+    pub secret_keys: Option<KeyRing>,
+    /// Who must have a second factor.
+    pub second_factor: Demand,
     /// A key of whatever starts this process.
     pub key: Option<String>,
     /// Requests a second by one asker; 0 for any number.
@@ -128,7 +136,9 @@ impl ApiSettings {
                 .map(|host| host.trim().to_lowercase())
                 .filter(|host| !host.is_empty())
                 .collect(),
-            archive_keys: KeyRing::from_env(env),
+            archive_keys: KeyRing::from_env(env, sealing::ARCHIVE),
+            secret_keys: secret_keys(env),
+            second_factor: Demand::from_env(env),
             key: start_key(env),
             rate: env.parsed("FANDOM_API_RATE", 200, "a number of requests a second"),
             at_once: env.checked("FANDOM_API_AT_ONCE", 512, "a number from 1 to 100000", |text| {
@@ -190,6 +200,8 @@ impl ApiSettings {
             ("FANDOM_SESSION_HOURS", self.sessions.hours.into()),
             ("FANDOM_SESSION_IDLE_HOURS", self.sessions.idle_hours.into()),
             ("FANDOM_TEAM_RANKS", self.team_ranks.into()),
+            ("FANDOM_SECOND_FACTOR", self.second_factor.name().into()),
+            ("FANDOM_SECRETS_KEY", self.secret_keys.is_some().into()),
             ("FANDOM_API_KEY", self.key.is_some().into()),
             ("FANDOM_ARCHIVE_KEY", self.archive_keys.is_some().into()),
             ("FANDOM_SMTP_URL", self.mail.is_some().into()),
@@ -211,6 +223,14 @@ fn certificate(env: &mut Env) -> Option<CertificateFiles> {
             None
         }
     }
+}
+
+/// The keys of secrets, which there must be.
+fn secret_keys(env: &mut Env) -> Option<KeyRing> {
+    if env.text(sealing::SECRETS).is_none() {
+        env.problem(sealing::SECRETS, "is not set; `openssl rand -base64 32` makes such a key");
+    }
+    KeyRing::from_env(env, sealing::SECRETS)
 }
 
 fn sessions(env: &mut Env) -> Lasting {
@@ -237,14 +257,16 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<ApiSettings, String> {
-        let mut env = Env::from_pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
+        let key = (sealing::SECRETS, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+        let pairs = pairs.iter().chain([&key]).map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let mut env = Env::from_pairs(pairs.collect());
         let settings = ApiSettings::from_env(&mut env);
         env.finish(settings).map_err(|problems| problems.to_string())
     }
 
     #[test]
     fn defaults_are_sound() {
-        let settings = read(&[]).expect("nothing is required");
+        let settings = read(&[]).expect("nothing else is required");
         assert_eq!((settings.port, settings.pool, settings.hosts.len()), (8080, 8, 0));
         assert_eq!(settings.reporting_tz, TimeZone::UTC);
     }
@@ -258,8 +280,9 @@ mod tests {
             ("FANDOM_API_TIMEOUT_SECONDS", "-1"),
             ("FANDOM_API_TLS_CERT", "/certificate.pem"),
             ("FANDOM_SESSION_IDLE_HOURS", "0"),
+            ("FANDOM_SECOND_FACTOR", "nobody"),
         ])
-        .expect_err("six are wrong");
+        .expect_err("seven are wrong");
         for variable in [
             "FANDOM_PORT",
             "FANDOM_REPORTING_TZ",
@@ -267,6 +290,7 @@ mod tests {
             "FANDOM_API_TIMEOUT_SECONDS",
             "FANDOM_API_TLS_KEY",
             "FANDOM_SESSION_IDLE_HOURS",
+            "FANDOM_SECOND_FACTOR",
         ] {
             assert!(problems.contains(variable), "{problems}");
         }

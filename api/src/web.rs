@@ -15,11 +15,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// A file: path, media type, content.
 type File = (&'static str, &'static str, &'static str);
 
-const FILES: [File; 10] = [
+const FILES: [File; 11] = [
     ("/", "text/html; charset=utf-8", include_str!("../web/index.html")),
     ("/assets/style.css", "text/css; charset=utf-8", include_str!("../web/style.css")),
     ("/assets/page.js", "text/javascript; charset=utf-8", include_str!("../web/page.js")),
     ("/assets/account.js", "text/javascript; charset=utf-8", include_str!("../web/account.js")),
+    ("/assets/second-factor.js", "text/javascript; charset=utf-8", include_str!("../web/second-factor.js")),
     ("/assets/files.js", "text/javascript; charset=utf-8", include_str!("../web/files.js")),
     ("/assets/uploads.js", "text/javascript; charset=utf-8", include_str!("../web/uploads.js")),
     ("/assets/tasks.js", "text/javascript; charset=utf-8", include_str!("../web/tasks.js")),

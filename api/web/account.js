@@ -1,18 +1,23 @@
 // Signing in and out. The session is a cookie that no script can read; what changes something carries the token against
 // forged requests.
 
+import { manage } from "./second-factor.js";
+
 const $ = (id) => document.getElementById(id);
 let csrf = null;
 
 /** Headers of what changes something. */
 export const proof = () => (csrf ? { "x-csrf-token": csrf } : {});
 
-async function send(path, body, method = "POST") {
+/** Sends to `/auth`; of what is refused, the error has the words and the type. */
+export async function send(path, body, method = "POST") {
   const headers = { "content-type": "application/json", ...proof() };
   const response = await fetch(`/api/v1/auth/${path}`, { method, headers, body: body && JSON.stringify(body) });
   if (response.ok) return response.status === 204 ? null : response.json();
   const problem = await response.json().catch(() => ({}));
-  throw new Error(problem.errors?.map((error) => `${error.parameter} ${error.message}`).join("; ") ?? problem.detail ?? response.statusText);
+  const error = new Error(problem.errors?.map((error) => `${error.parameter} ${error.message}`).join("; ") ?? problem.detail ?? response.statusText);
+  error.type = problem.type;
+  throw error;
 }
 
 function say(text) {
@@ -45,6 +50,12 @@ export async function whoAmI() {
   csrf = me.csrf_token;
   $("account-name").textContent = me.name;
   $("account").hidden = false;
+  $("second-factor").hidden = !me.second_factor;
+  if (me.second_factor === "needed") {
+    manage(me.second_factor);
+    return null;
+  }
+  $("second-factor").onclick = () => manage(me.second_factor);
   $("figures").hidden = false;
   $("controls").hidden = false;
   return me;
@@ -60,9 +71,16 @@ $("sign-in-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   say("");
   try {
-    await send("login", { email: $("email").value, password: $("password").value, browser: true });
+    const code = $("code").value.trim() || undefined;
+    await send("login", { email: $("email").value, password: $("password").value, code, browser: true });
     location.reload();
   } catch (error) {
+    if (error.type?.endsWith("second-factor")) {
+      const asked = $("code-label").hidden;
+      $("code-label").hidden = false;
+      $("code").focus();
+      if (asked) return;
+    }
     say(error.message);
   }
 });

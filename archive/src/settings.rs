@@ -1,7 +1,7 @@
 //! What the archive is told by the environment.
 
 use fandom_services::env::Env;
-use fandom_services::sealing::{KeyRing, VARIABLE};
+use fandom_services::sealing::{ARCHIVE, KeyRing};
 
 /// How the archive works.
 ///
@@ -16,13 +16,13 @@ pub struct ArchiveSettings {
 impl ArchiveSettings {
     /// Reads the settings; notes problems in `env`, one of which is that there is no key.
     pub fn from_env(env: &mut Env) -> ArchiveSettings {
-        if env.text(VARIABLE).is_none() {
+        if env.text(ARCHIVE).is_none() {
             env.problem(
-                VARIABLE,
+                ARCHIVE,
                 "is not set, and message texts are not kept without a key; `openssl rand -base64 32` makes one",
             );
         }
-        ArchiveSettings { keys: KeyRing::from_env(env) }
+        ArchiveSettings { keys: KeyRing::from_env(env, ARCHIVE) }
     }
 
     /// The keys.

@@ -34,7 +34,7 @@ locals {
         FANDOM_API_HOSTS   = var.domain
         FANDOM_UPLOADS_DIR = local.uploads
       }
-      secrets = { FANDOM_ARCHIVE_KEY = local.secrets.archive_key }
+      secrets = { FANDOM_ARCHIVE_KEY = local.secrets.archive_key, FANDOM_SECRETS_KEY = local.secrets.secrets_key }
     }
     connectors = {
       command = ["connect"], health = "connect", cpu = 1024, memory = 4096, count = 1, overlaps = false, uploads = true

@@ -42,7 +42,7 @@ resource "aws_iam_role" "execution" {
 data "aws_iam_policy_document" "execution" {
   statement {
     actions   = ["secretsmanager:GetSecretValue"]
-    resources = concat([local.secrets.database_url, local.secrets.kafka, local.secrets.archive_key, local.secrets.drive], values(local.secrets.accounts))
+    resources = concat([local.secrets.database_url, local.secrets.kafka, local.secrets.archive_key, local.secrets.secrets_key, local.secrets.drive], values(local.secrets.accounts))
   }
   statement {
     actions   = ["kms:Decrypt"]

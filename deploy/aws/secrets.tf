@@ -21,6 +21,10 @@ resource "random_bytes" "archive" {
   length = 32
 }
 
+resource "random_bytes" "secrets" {
+  length = 32
+}
+
 resource "aws_secretsmanager_secret" "database_url" {
   # checkov:skip=CKV2_AWS_57:made by Terraform: rotated by replacing random_password.postgres
   name       = "${var.name}/database-url"
@@ -74,6 +78,19 @@ resource "aws_secretsmanager_secret_version" "archive_key" {
   lifecycle { ignore_changes = [secret_string] }
 }
 
+resource "aws_secretsmanager_secret" "secrets_key" {
+  # checkov:skip=CKV2_AWS_57:rotated by hand, since the key before must stay until the API was started with both
+  name       = "${var.name}/secrets-key"
+  kms_key_id = aws_kms_key.this.arn
+}
+
+# Rotated by hand (docs/security.md): what is there then is not overwritten.
+resource "aws_secretsmanager_secret_version" "secrets_key" {
+  secret_id     = aws_secretsmanager_secret.secrets_key.id
+  secret_string = random_bytes.secrets.base64
+  lifecycle { ignore_changes = [secret_string] }
+}
+
 resource "aws_secretsmanager_secret" "drive" {
   # checkov:skip=CKV2_AWS_57:a key of Google's, rotated there
   name       = "${var.name}/drive-credentials"
@@ -92,6 +109,7 @@ locals {
     accounts       = { for part, secret in aws_secretsmanager_secret.account : part => secret.arn }
     kafka          = aws_secretsmanager_secret.kafka.arn
     archive_key    = aws_secretsmanager_secret.archive_key.arn
+    secrets_key    = aws_secretsmanager_secret.secrets_key.arn
     drive          = aws_secretsmanager_secret.drive.arn
     kafka_username = "${aws_secretsmanager_secret.kafka.arn}:username::"
     kafka_password = "${aws_secretsmanager_secret.kafka.arn}:password::"

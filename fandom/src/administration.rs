@@ -43,6 +43,12 @@ pub enum UserCommand {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Take the second factor of an account away, whose owner has lost it; ends all sessions
+    ResetSecondFactor {
+        /// The e-mail address
+        #[arg(long)]
+        email: String,
+    },
 }
 
 /// Keys.
@@ -89,6 +95,10 @@ pub fn user(command: UserCommand, env: Env) -> anyhow::Result<()> {
             let told = given.is_none();
             let set = administration.set_password(&email, given).await?;
             say(if told { &set } else { "the password is set, and all sessions have ended" })
+        }
+        UserCommand::ResetSecondFactor { email } => {
+            administration.reset_second_factor(&email).await?;
+            say("the second factor is gone, and all sessions have ended")
         }
     })
 }

@@ -218,9 +218,15 @@ pub const SETTINGS: &[Setting] = &[
         "key of the message archive: 32 random bytes in base64; several separated by commas, the newest first",
     ),
     setting(
+        "FANDOM_SECRETS_KEY",
+        "made, with up",
+        "key of what only the API may read in the database, of the same form: keys that sign tokens, secrets of second factors",
+    ),
+    setting("FANDOM_SECOND_FACTOR", "optional", "who must have a second factor: optional, administrators, everyone"),
+    setting(
         "FANDOM_ENV",
         "development",
-        "development or production, where up makes no key but needs FANDOM_ARCHIVE_KEY",
+        "development or production, where up makes no key but needs FANDOM_ARCHIVE_KEY and FANDOM_SECRETS_KEY",
     ),
     setting("FANDOM_KAFKA_PARTITIONS", "12", "partitions of topics that are made"),
     setting("FANDOM_KAFKA_REPLICATION", "1", "copies of topics that are made"),
@@ -363,7 +369,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector"),
         ]);
         let settings = AllSettings::from_env(&mut env);
-        let text = finish(env, settings).err().expect("ten problems").to_string();
+        let text = finish(env, settings).err().expect("eleven problems").to_string();
         for variable in [
             "DATABASE_URL",
             "FANDOM_ARCHIVE_KEY",
@@ -372,13 +378,14 @@ mod tests {
             "FANDOM_POLL_MS",
             "FANDOM_PORT",
             "FANDOM_REPORTING_TZ",
+            "FANDOM_SECRETS_KEY",
             "FANDOM_WORKERS",
             "KAFKA_BOOTSTRAP_SERVERS",
             "OTEL_EXPORTER_OTLP_ENDPOINT",
         ] {
             assert_eq!(text.matches(&format!("\n  {variable}: ")).count(), 1, "{variable} in:\n{text}");
         }
-        assert!(text.starts_with("10 settings cannot be used:"), "{text}");
+        assert!(text.starts_with("11 settings cannot be used:"), "{text}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use fandom_services::env::Env;
 use fandom_services::kafka::ensure_topics;
 use fandom_services::postgres::PostgresSettings;
 use fandom_services::retry::Backoff;
-use fandom_services::sealing::{KeyRing, VARIABLE as ARCHIVE_KEY};
+use fandom_services::sealing::{self, KeyRing};
 use tokio::sync::mpsc::Receiver;
 
 use crate::command::UpArgs;
@@ -52,6 +52,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// them takes a moment more, and ten seconds are promised.
 const STOP_PATIENCE: Duration = Duration::from_secs(9);
 
+/// The keys that are made where none is set: variable, file in the data directory, and the parts that are given it.
+const KEYS: [(&str, &str, &[&str]); 2] =
+    [(sealing::ARCHIVE, "archive.key", &["api", "archive"]), (sealing::SECRETS, "secrets.key", &["api"])];
 /// Stands for a key until the data directory is there to keep one.
 const PLACE_OF_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
@@ -69,8 +72,8 @@ struct Plan {
     kafka: Option<String>,
     /// The database to use instead of a local one.
     database_url: Option<String>,
-    /// Whether the message archive needs a key of its own.
-    makes_key: bool,
+    /// Of which variables keys are made.
+    makes_keys: Vec<&'static str>,
 }
 
 /// Starts everything, and runs it until SIGTERM or Ctrl-C.
@@ -108,7 +111,9 @@ fn plan(args: &UpArgs, env: Env) -> anyhow::Result<(Plan, AllSettings)> {
 
     let log = given("FANDOM_LOG").is_none().then(|| "warn".to_owned());
     let mut env = env;
-    let makes_key = env.text(ARCHIVE_KEY).is_none() && !env.is_production();
+    let (makes, variables) = (!env.is_production(), KEYS.map(|(variable, ..)| variable));
+    let makes_keys: Vec<&str> = variables.into_iter().filter(|key| makes && env.text(key).is_none()).collect();
+    let stands_for = |key| makes_keys.contains(&key).then(|| PLACE_OF_KEY.to_owned());
     let mut env = env
         .with("FANDOM_PORT", args.port.map(|port| port.to_string()))
         .with("FANDOM_WORKERS", args.workers.map(|workers| workers.to_string()))
@@ -116,7 +121,8 @@ fn plan(args: &UpArgs, env: Env) -> anyhow::Result<(Plan, AllSettings)> {
         .with("KAFKA_BOOTSTRAP_SERVERS", kafka.is_none().then(|| "127.0.0.1:9092".to_owned()))
         .with("DATABASE_URL", database_url.is_none().then(|| "postgresql://127.0.0.1/fandom".to_owned()))
         // As what will be made here is not; this is the shape of a key and never used.
-        .with(ARCHIVE_KEY, makes_key.then(|| PLACE_OF_KEY.to_owned()))
+        .with(sealing::ARCHIVE, stands_for(sealing::ARCHIVE))
+        .with(sealing::SECRETS, stands_for(sealing::SECRETS))
         // This process has little to log that it does not say; the parts log as they are told.
         .with("FANDOM_LOG", log);
     let settings = AllSettings::from_env(&mut env);
@@ -128,7 +134,7 @@ fn plan(args: &UpArgs, env: Env) -> anyhow::Result<(Plan, AllSettings)> {
     let uploads = settings.api.uploads.as_deref().map_or_else(|| Ok(data.join("uploads")), absolute)?;
     let (port, over_tls, workers) = (settings.api.port, settings.api.tls.is_some(), settings.dataflow.workers);
     Ok((
-        Plan { data, inbox, uploads, port, over_tls, workers, sample: !args.no_sample, kafka, database_url, makes_key },
+        Plan { data, inbox, uploads, port, over_tls, workers, sample: !args.no_sample, kafka, database_url, makes_keys },
         settings,
     ))
 }
@@ -183,9 +189,9 @@ impl Up {
             ("FANDOM_PORT".to_owned(), self.plan.port.to_string()),
             ("FANDOM_WORKERS".to_owned(), self.plan.workers.to_string()),
         ];
-        if self.plan.makes_key {
-            let (_, key) = KeyRing::of_file(&data.join("archive.key"))?;
-            environment.push((ARCHIVE_KEY.to_owned(), key));
+        let mut keys = Vec::new();
+        for (variable, file, parts) in KEYS.into_iter().filter(|(key, ..)| self.plan.makes_keys.contains(key)) {
+            keys.push((variable, KeyRing::of_file(variable, &data.join(file))?.1, parts));
         }
         let key = settings.api.key.clone().unwrap_or_else(fandom_api::command::new_key);
         let parts = [("api", 2000), ("connect", 1200), ("dataflow", 1500), ("archive", 1000)];
@@ -193,6 +199,8 @@ impl Up {
             let patience = Duration::from_millis(patience);
             let mut environment = environment.clone();
             environment.push(("DATABASE_URL".to_owned(), accounts.url(&database_url, name)));
+            let own = keys.iter().filter(|(.., parts)| parts.contains(&name));
+            environment.extend(own.map(|(variable, key, _)| ((*variable).to_owned(), key.clone())));
             if name == "api" {
                 environment.push(("FANDOM_API_KEY".to_owned(), key.clone()));
             }

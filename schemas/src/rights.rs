@@ -63,6 +63,8 @@ const RIGHTS: &[(&str, [&str; 4])] = &[
     ("app.sessions", [NONE, NONE, NONE, KEEP]),
     ("app.refresh_tokens", [NONE, NONE, NONE, KEEP]),
     ("app.password_tokens", [NONE, NONE, NONE, "select, insert, delete"]),
+    ("app.second_factors", [NONE, NONE, NONE, ALL]),
+    ("app.recovery_codes", [NONE, NONE, NONE, "select, insert, delete"]),
     ("app.api_keys", [NONE, NONE, NONE, KEEP]),
     ("app.signing_keys", [NONE, NONE, NONE, ADD]),
     ("app.sign_in_failures", [NONE, NONE, NONE, ALL]),

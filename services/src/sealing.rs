@@ -15,8 +15,10 @@ use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 
 use crate::env::Env;
 
-/// The variable that holds the keys.
-pub const VARIABLE: &str = "FANDOM_ARCHIVE_KEY";
+/// The variable that holds the keys of message texts.
+pub const ARCHIVE: &str = "FANDOM_ARCHIVE_KEY";
+/// The variable that holds the keys of what only the API may read: keys that sign tokens, and secrets of second factors.
+pub const SECRETS: &str = "FANDOM_SECRETS_KEY";
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
@@ -24,9 +26,11 @@ const TAG_BYTES: usize = 16;
 
 /// The keys that texts are sealed with: the first seals, each of them opens what it sealed.
 ///
-/// - `FANDOM_ARCHIVE_KEY`: 32 random bytes in base64; several separated by commas, the newest first.
+/// - `FANDOM_ARCHIVE_KEY`, `FANDOM_SECRETS_KEY`: 32 random bytes in base64; several separated by commas, the newest first.
 #[derive(Clone)]
 pub struct KeyRing {
+    /// The variable that they are from.
+    variable: &'static str,
     keys: Vec<Key>,
 }
 
@@ -49,8 +53,13 @@ pub struct Sealed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Its key is not here.
-    #[error("it is sealed with the key {0}, which is not in FANDOM_ARCHIVE_KEY; add that key to the list")]
-    NoKey(String),
+    #[error("it is sealed with the key {key_id}, which is not in {variable}; add that key to the list")]
+    NoKey {
+        /// The key's id.
+        key_id: String,
+        /// Where it is missing.
+        variable: &'static str,
+    },
     /// It was changed, or belongs to something else.
     #[error("it was damaged, or belongs to another row")]
     Damaged,
@@ -85,22 +94,22 @@ impl fmt::Debug for KeyRing {
 }
 
 impl KeyRing {
-    /// The keys of the environment, if it has any; notes problems in `env`.
-    pub fn from_env(env: &mut Env) -> Option<KeyRing> {
-        match KeyRing::parse(&env.text(VARIABLE)?) {
+    /// The keys that a variable of the environment holds, if any; notes problems in `env`.
+    pub fn from_env(env: &mut Env, variable: &'static str) -> Option<KeyRing> {
+        match KeyRing::parse(variable, &env.text(variable)?) {
             Ok(keys) => Some(keys),
             Err(reason) => {
-                env.problem(VARIABLE, reason);
+                env.problem(variable, reason);
                 None
             }
         }
     }
 
-    /// Reads a list of keys. The error never repeats what was given.
+    /// Reads a list of keys, as `variable` has it. The error never repeats what was given.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<KeyRing, String> {
+    pub fn parse(variable: &'static str, text: &str) -> Result<KeyRing, String> {
         let mut keys: Vec<Key> = Vec::new();
         for (place, part) in text.split(',').map(str::trim).enumerate() {
             let bytes = STANDARD.decode(part).ok().and_then(|bytes| <[u8; KEY_BYTES]>::try_from(bytes).ok());
@@ -116,14 +125,14 @@ impl KeyRing {
             }
             keys.push(key);
         }
-        Ok(KeyRing { keys })
+        Ok(KeyRing { variable, keys })
     }
 
-    /// The keys of a file, in the form of the variable. A file that is not there is made with a new key, for its owner alone.
+    /// The keys of a file, in the form of `variable`. A file that is not there is made with a new key, for its owner alone.
     ///
     /// # Errors
     /// When it cannot be read or made, or holds something else.
-    pub fn of_file(path: &Path) -> Result<(KeyRing, String), KeyFileError> {
+    pub fn of_file(variable: &'static str, path: &Path) -> Result<(KeyRing, String), KeyFileError> {
         let shown = || path.display().to_string();
         let io = |source| KeyFileError::Io { path: shown(), source };
         let text = match std::fs::read_to_string(path) {
@@ -132,7 +141,7 @@ impl KeyRing {
             Err(error) => return Err(io(error)),
         };
         let text = text.trim().to_owned();
-        let keys = KeyRing::parse(&text).map_err(|reason| KeyFileError::Content { path: shown(), reason })?;
+        let keys = KeyRing::parse(variable, &text).map_err(|reason| KeyFileError::Content { path: shown(), reason })?;
         Ok((keys, text))
     }
 
@@ -164,7 +173,8 @@ impl KeyRing {
     /// # Errors
     /// When the key is missing, or the text is not as it was sealed.
     pub fn open(&self, owner: &[u8], key_id: &str, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-        let key = self.keys.iter().find(|key| key.id == key_id).ok_or_else(|| OpenError::NoKey(key_id.to_owned()))?;
+        let missing = || OpenError::NoKey { key_id: key_id.to_owned(), variable: self.variable };
+        let key = self.keys.iter().find(|key| key.id == key_id).ok_or_else(missing)?;
         let (nonce, rest) = sealed.split_at_checked(NONCE_BYTES).ok_or(OpenError::Damaged)?;
         let tag_at = rest.len().checked_sub(TAG_BYTES).ok_or(OpenError::Damaged)?;
         let (text, tag) = rest.split_at(tag_at);
@@ -220,7 +230,7 @@ mod tests {
     const NEW: &str = "//79/Pv6+fj39vX08/Lx8O/u7ezr6uno5+bl5OPi4eA=";
 
     fn ring(text: &str) -> KeyRing {
-        KeyRing::parse(text).expect("keys")
+        KeyRing::parse(ARCHIVE, text).expect("keys")
     }
 
     #[test]
@@ -231,7 +241,7 @@ mod tests {
         let both = ring(&format!("{NEW}, {OLD}"));
         assert_eq!(both.open(&owner, &sealed.key_id, &sealed.bytes).expect("its key"), "hi ❤".as_bytes());
         let error = ring(NEW).open(&owner, &sealed.key_id, &sealed.bytes).expect_err("another key");
-        assert_eq!(error, OpenError::NoKey(sealed.key_id.clone()));
+        assert_eq!(error, OpenError::NoKey { key_id: sealed.key_id.clone(), variable: ARCHIVE });
         assert!(error.to_string().contains("not in FANDOM_ARCHIVE_KEY"));
         assert_eq!(both.newest(), ring(NEW).newest());
         assert_ne!(both.seal(&owner, b"x").bytes, both.seal(&owner, b"x").bytes, "each has its nonce");
@@ -263,7 +273,7 @@ mod tests {
         };
         let key: [u8; KEY_BYTES] =
             bytes("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308").try_into().expect("32 bytes");
-        let keys = KeyRing { keys: vec![Key { id: "k".into(), bytes: key }] };
+        let keys = KeyRing { variable: ARCHIVE, keys: vec![Key { id: "k".into(), bytes: key }] };
         let sealed = bytes(
             "cafebabefacedbaddecaf888\
              522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662\
@@ -280,7 +290,7 @@ mod tests {
     fn a_list_that_is_no_list_of_keys_is_refused_without_being_repeated() {
         let short = &OLD[..40];
         for (text, number) in [("", "1"), (short, "1"), (&*format!("{OLD},x"), "2"), (&*format!("{OLD},{OLD}"), "2")] {
-            let reason = KeyRing::parse(text).expect_err("no list of keys");
+            let reason = KeyRing::parse(ARCHIVE, text).expect_err("no list of keys");
             assert!(reason.contains(&format!("number {number}")), "{reason}");
             assert!(text.is_empty() || !reason.contains(short), "{reason}");
         }
@@ -292,12 +302,12 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("fandom-key-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a directory");
         let path = dir.join("archive.key");
-        let (made, text) = KeyRing::of_file(&path).expect("a new key");
-        let (read, again) = KeyRing::of_file(&path).expect("the same key");
+        let (made, text) = KeyRing::of_file(ARCHIVE, &path).expect("a new key");
+        let (read, again) = KeyRing::of_file(ARCHIVE, &path).expect("the same key");
         assert_eq!((made.newest(), text), (read.newest(), again));
         assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
         std::fs::write(&path, "nonsense").expect("it can be written");
-        assert!(matches!(KeyRing::of_file(&path), Err(KeyFileError::Content { .. })));
+        assert!(matches!(KeyRing::of_file(ARCHIVE, &path), Err(KeyFileError::Content { .. })));
         std::fs::remove_dir_all(&dir).expect("it can be removed");
     }
 }

@@ -59,6 +59,8 @@ pub struct Suite {
     _alone: MutexGuard<'static, ()>,
 }
 
+/// What the API seals its secrets in the database with.
+const SECRETS_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The key with which the tests ask the API.
 pub const KEY: &str = "a-key-of-the-tests-that-opens-nothing-else";
 
@@ -99,6 +101,7 @@ impl Suite {
             .env("DATABASE_URL", self.database_url(name))
             .env("FANDOM_INBOX", &self.inbox)
             .env("FANDOM_API_KEY", KEY)
+            .env("FANDOM_SECRETS_KEY", SECRETS_KEY)
             .env("FANDOM_API_RATE", "0")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());

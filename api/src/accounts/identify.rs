@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderMap, header};
 use tokio_postgres::Row;
 
+use super::second_factor::{Demand, Standing};
 use super::{Accounts, tokens};
 use crate::database::refused;
 use crate::permissions::{Permission, Role};
@@ -106,7 +107,7 @@ impl Accounts {
         let claims = match credentials {
             Credentials::Bearer(token) if !token.starts_with(KEY_PREFIX) => {
                 // Its signature and time are looked at each time, its session now and then.
-                match self.signing.verify(&self.store, token).await? {
+                match self.signing.verify(&self.store, self.keys()?, token).await? {
                     Some(claims) => Some(claims),
                     None => return Ok(None),
                 }
@@ -131,7 +132,8 @@ impl Accounts {
                     where {condition} and ended_at is null and last_used_at < now() - interval '1 minute'
                         and last_used_at > now() - {idle}
                 )
-                select u.id as user_id, u.email as name, u.role, u.creators, u.chatters, s.id as session_id
+                select u.id as user_id, u.email as name, u.role, u.creators, u.chatters, s.id as session_id,
+                    exists (select from app.second_factors f where f.user_id = u.id and f.confirmed_at is not null) as has_factor
                 from app.sessions s join app.users u on u.id = s.user_id
                 where s.{condition} and s.ended_at is null and s.expires_at > now() and u.disabled_at is null
                     and s.last_used_at > now() - {idle}"
@@ -157,13 +159,13 @@ impl Accounts {
             Credentials::Cookie(cookie) => Some(tokens::csrf(cookie)),
             _ => None,
         };
-        let reader = Arc::new(reader(&row, csrf)?);
+        let reader = Arc::new(reader(&row, csrf, self.second_factor)?);
         self.known.put(began, known_by, &reader);
         Ok(Some(reader))
     }
 }
 
-fn reader(row: &Row, csrf: Option<String>) -> Result<Reader, Problem> {
+fn reader(row: &Row, csrf: Option<String>, demand: Demand) -> Result<Reader, Problem> {
     let role: &str = row.get("role");
     let role = Role::parse(role).ok_or_else(|| Problem::new(Kind::Forbidden, "this account's role is not known"))?;
     let (mut creators, mut chatters): (Vec<i64>, Vec<i64>) = (row.get("creators"), row.get("chatters"));
@@ -176,6 +178,11 @@ fn reader(row: &Row, csrf: Option<String>) -> Result<Reader, Problem> {
     // A key of a service may be made for some rows too.
     let narrowed = role.is_scoped() || (role == Role::Service && !(creators.is_empty() && chatters.is_empty()));
     let scopes = row.try_get::<_, Option<Vec<String>>>("scopes").ok().flatten();
+    let second_factor = row.try_get("has_factor").ok().map(|has: bool| match has {
+        true => Standing::Set,
+        false if demand.is_of(role) => Standing::Needed,
+        false => Standing::None,
+    });
     Ok(Reader {
         name: row.get("name"),
         user: row.try_get("user_id").ok(),
@@ -184,6 +191,7 @@ fn reader(row: &Row, csrf: Option<String>) -> Result<Reader, Problem> {
         role,
         only: scopes.map(|scopes| scopes.iter().filter_map(|scope| Permission::parse(scope)).collect()),
         scope: if narrowed { Scope::Own { creators, chatters } } else { Scope::Everything },
+        second_factor,
         csrf,
     })
 }
@@ -198,6 +206,7 @@ fn of_start() -> Reader {
         role: Role::Admin,
         only: None,
         scope: Scope::Everything,
+        second_factor: None,
         csrf: None,
     }
 }

@@ -3,6 +3,7 @@
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use zxcvbn::{Score, zxcvbn};
 
@@ -37,6 +38,10 @@ pub const WORDS: [&str; 14] = [
 /// and rows of keys, and with [`WORDS`].
 const HARD: Score = Score::Three;
 
+/// The first 8 bytes of SHA-256 of each of the 10,000 commonest passwords of [`SHORTEST`] characters or more, in lower case; sorted. Made by
+/// `scripts/common-passwords`.
+static COMMON: &[u8] = include_bytes!("common_passwords.bin");
+
 /// What a password turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -62,12 +67,21 @@ pub fn complaint(password: &str, email: &str) -> Option<&'static str> {
         Some("has more than 256 bytes")
     } else if folded == email || Some(folded.as_str()) == email.split('@').next() {
         Some("is the e-mail address")
+    } else if is_common(&folded) {
+        Some("is one of those that are tried first")
     } else {
         let own = email.split(|c: char| !c.is_alphanumeric()).filter(|part| part.len() > 2);
         let known: Vec<&str> = own.chain(WORDS).collect();
         let easy = zxcvbn(password, &known).score() < HARD || leans_on(&folded, &known);
         easy.then_some("is easily guessed")
     }
+}
+
+/// Whether a password, in lower case, is among the commonest.
+fn is_common(folded: &str) -> bool {
+    let hash = Sha256::digest(folded.as_bytes());
+    let (hashes, _) = COMMON.as_chunks::<8>();
+    hashes.binary_search_by(|known| known.as_slice().cmp(&hash[..8])).is_ok()
 }
 
 /// Whether a password rests on these words: few letters and digits are left without them. The estimate takes several words for a
@@ -142,6 +156,21 @@ mod tests {
     }
 
     #[test]
+    fn the_commonest_passwords_are_refused() {
+        assert_eq!(COMMON.len(), 10_000 * 8);
+        assert!(COMMON.chunks(8).is_sorted());
+        // The first, the 3,000th and the 10,000th of the list that are as long as they must be.
+        for common in ["123qweasdzxc", "Eugeniy4121999", "euamominhafamilia", "DTHFDKFLBVBHJDYF"] {
+            assert_eq!(
+                complaint(common, "someone@example.com"),
+                Some("is one of those that are tried first"),
+                "{common}"
+            );
+        }
+        assert!(!is_common("correct horse battery"));
+    }
+
+    #[test]
     fn easy_passwords_are_refused() {
         for easy in ["short", "aaaaaaaaaaaaaa", "123456789012", "someone@example.com", &"x".repeat(257)] {
             assert!(complaint(easy, "Someone@example.com").is_some(), "{easy}");
@@ -156,7 +185,7 @@ mod tests {
             "P@ssw0rd2024",
             "zaq12wsxcde3",
         ] {
-            assert_eq!(complaint(leaked, "someone@example.com"), Some("is easily guessed"), "{leaked}");
+            assert!(complaint(leaked, "someone@example.com").is_some(), "{leaked}");
         }
         assert_eq!(complaint("correct horse battery", "someone@example.com"), None);
         assert_eq!(

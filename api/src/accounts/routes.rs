@@ -3,6 +3,7 @@
 //! What bodies have in them is described, with examples, in `openapi/accounts.json`.
 
 mod keys;
+mod second_factor;
 mod sessions;
 mod trail;
 mod users;
@@ -36,6 +37,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::end))
         .routes(routes!(sessions::password))
+        .routes(routes!(second_factor::set_up))
+        .routes(routes!(second_factor::confirm))
+        .routes(routes!(second_factor::renew_codes))
+        .routes(routes!(second_factor::remove))
+        .routes(routes!(second_factor::reset))
         .routes(routes!(users::list, users::invite))
         .routes(routes!(users::change))
         .routes(routes!(users::end_sessions))

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::passwords::{self, Verdict};
+use super::second_factor::Code;
 use super::{Accounts, throttle, tokens};
 use crate::audit::{self, Entry};
 use crate::database::refused;
 use crate::meters;
 use crate::problem::{Kind, Problem};
 use crate::protection::client::Asker;
+use crate::reader::Reader;
 
 /// How long a refresh token that was used may come once more: an answer can be lost, and two tabs can ask at once.
 const OVERLAP_SECONDS: f64 = 10.0;
@@ -40,6 +42,8 @@ impl Lasting {
 pub struct SignIn {
     email: String,
     password: String,
+    /// What the authenticator shows, or a recovery code.
+    code: Option<String>,
     /// Whether a browser asks: it gets a cookie instead of tokens.
     #[serde(default)]
     pub browser: bool,
@@ -66,7 +70,7 @@ impl Accounts {
     /// Signs in. The session of the cookie that was there before, if any, ends: a browser has one.
     ///
     /// # Errors
-    /// 401, the same whatever is wrong; 429 after failures; when Postgres does not answer.
+    /// 401, the same whatever is wrong with address and password; 429 after failures; when Postgres does not answer.
     pub async fn sign_in(&self, asked: SignIn, before: Option<&str>, asker: &Asker) -> Result<SignedIn, Problem> {
         let connection = self.store.connection().await?;
         let email = asked.email.trim().to_owned();
@@ -95,8 +99,23 @@ impl Accounts {
             meters::sign_in("refused");
             return Err(Problem::new(Kind::Unauthenticated, "the e-mail address or the password is not right"));
         };
-        throttle::succeeded(&change, &who).await?;
         let (id, email): (String, String) = (user.get("id"), user.get("email"));
+        match self.second_factor(&change, &id, asked.code.as_deref()).await? {
+            Code::NotAsked | Code::Right => {}
+            Code::Missing => {
+                // The attempt stays counted until the code has come.
+                return Err(Problem::new(Kind::SecondFactor, "send what the authenticator shows as `code`"));
+            }
+            Code::Wrong => {
+                let detail = json!({ "code": "wrong" });
+                let entry = Entry { actor: &email, action: "session.refused", target: &id, detail };
+                audit::commit(change, asker, entry).await?;
+                meters::sign_in("refused");
+                let detail = "the code is not what the authenticator shows now, or was used already";
+                return Err(Problem::new(Kind::SecondFactor, detail));
+            }
+        }
+        throttle::succeeded(&change, &who).await?;
         if let Some(hash) = renewed {
             let update = "update app.users set password = $2 where id = $1";
             change.execute(update, &[&id, &hash]).await.map_err(|error| refused(&error))?;
@@ -175,7 +194,7 @@ impl Accounts {
 
     async fn tokens(&self, user: &str, session: &str, refresh_token: String) -> Result<Tokens, Problem> {
         Ok(Tokens {
-            access_token: self.signing.sign(&self.store, user, session).await?,
+            access_token: self.signing.sign(&self.store, self.keys()?, user, session).await?,
             token_type: "Bearer",
             expires_in: tokens::ACCESS_SECONDS,
             refresh_token,
@@ -198,6 +217,15 @@ async fn refresh_token(change: &Transaction<'_>, session: &str) -> Result<String
 pub async fn end(change: &Transaction<'_>, column: &str, value: &str) -> Result<u64, Problem> {
     let end = format!("update app.sessions set ended_at = now() where {column} = $1 and ended_at is null");
     change.execute(&end, &[&value]).await.map_err(|error| refused(&error))
+}
+
+/// Ends all sessions of an account but the one that asks.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn end_others(change: &Transaction<'_>, reader: &Reader) -> Result<(), Problem> {
+    let end = "update app.sessions set ended_at = now() where user_id = $1 and id <> $2 and ended_at is null";
+    change.execute(end, &[&reader.user, &reader.session]).await.map(drop).map_err(|error| refused(&error))
 }
 
 /// The beginning of a hash, to find equal ones by.

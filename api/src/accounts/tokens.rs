@@ -2,7 +2,7 @@
 //!
 //! A verifier accepts one algorithm, `EdDSA`, of keys it made itself: what a token says of its own algorithm chooses nothing, and a header
 //! that says anything else than its kid is refused. Keys stand in `app.signing_keys`; a new one is made every 30 days, and the one before
-//! verifies until its last token has expired.
+//! verifies until its last token has expired. They are sealed: who reads the database makes no tokens.
 
 use std::sync::RwLock;
 use std::time::{Duration, Instant};
@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use fandom_services::jwt::{self, Algorithm, Header, Pair, Validation};
+use fandom_services::sealing::KeyRing;
 use jiff::Timestamp;
 use openssl::pkey::PKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio_postgres::Row;
 
 use super::store::Store;
 use crate::database::refused;
@@ -90,8 +92,8 @@ impl Signing {
     ///
     /// # Errors
     /// When Postgres does not answer.
-    pub async fn sign(&self, store: &Store, user: &str, session: &str) -> Result<String, Problem> {
-        self.load(store, FRESH).await?;
+    pub async fn sign(&self, store: &Store, keys: &KeyRing, user: &str, session: &str) -> Result<String, Problem> {
+        self.load(store, keys, FRESH).await?;
         let now = Timestamp::now().as_second();
         let claims = Claims {
             iss: ISSUER.into(),
@@ -111,14 +113,14 @@ impl Signing {
     ///
     /// # Errors
     /// When Postgres does not answer.
-    pub async fn verify(&self, store: &Store, token: &str) -> Result<Option<Claims>, Problem> {
+    pub async fn verify(&self, store: &Store, keys: &KeyRing, token: &str) -> Result<Option<Claims>, Problem> {
         let Ok(header) = jwt::decode_header(token) else { return Ok(None) };
         let Some(kid) = &header.kid else { return Ok(None) };
         if header != head(kid) {
             return Ok(None);
         }
         if !self.knows(kid) {
-            self.load(store, LOOK_EVERY).await?;
+            self.load(store, keys, LOOK_EVERY).await?;
         }
         let keys = self.keys.read().map_err(|_| Problem::internal())?;
         let key = keys.1.iter().find(|key| key.kid == *kid);
@@ -130,35 +132,48 @@ impl Signing {
     }
 
     /// Reads the keys, unless that was done just now; makes one when none signs.
-    async fn load(&self, store: &Store, fresh: Duration) -> Result<(), Problem> {
+    async fn load(&self, store: &Store, sealing: &KeyRing, fresh: Duration) -> Result<(), Problem> {
         if self.keys.read().is_ok_and(|keys| keys.0.is_some_and(|read| read.elapsed() < fresh)) {
             return Ok(());
         }
         let connection = store.connection().await?;
         let read = format!(
-            "select kid, private, created_at > now() - interval '{SIGNS_DAYS} days' as signs from app.signing_keys
+            "select kid, key_id, private, created_at > now() - interval '{SIGNS_DAYS} days' as signs from app.signing_keys
              where created_at > now() - interval '{SIGNS_DAYS} days' - interval '{} seconds' order by created_at desc",
             2 * ACCESS_SECONDS
         );
-        let mut rows = connection.query(&read, &[]).await.map_err(|error| refused(&error))?;
-        if !rows.iter().any(|row| row.get::<_, bool>("signs")) {
+        let opened = |rows: Vec<Row>| rows.iter().filter_map(|row| Key::open(row, sealing)).collect::<Vec<Key>>();
+        let mut keys = opened(connection.query(&read, &[]).await.map_err(|error| refused(&error))?);
+        // Those of a key that was taken off the list are of no use any more.
+        if !keys.iter().any(|key| key.signs) {
             let pair = PKey::generate_ed25519().map_err(|_| Problem::internal())?;
             let private = pair.private_key_to_pkcs8().map_err(|_| Problem::internal())?;
-            let insert = "insert into app.signing_keys (kid, private) values ($1, $2)";
-            connection.execute(insert, &[&id(), &private]).await.map_err(|error| refused(&error))?;
-            rows = connection.query(&read, &[]).await.map_err(|error| refused(&error))?;
+            let kid = id();
+            let sealed = sealing.seal(&owner(&kid), &private);
+            let insert = "insert into app.signing_keys (kid, key_id, private) values ($1, $2, $3)";
+            let made = connection.execute(insert, &[&kid, &sealed.key_id, &sealed.bytes]).await;
+            made.map_err(|error| refused(&error))?;
+            keys = opened(connection.query(&read, &[]).await.map_err(|error| refused(&error))?);
         }
-        let keys = rows.iter().filter_map(|row| {
-            let key = PKey::private_key_from_pkcs8(row.get("private")).ok()?;
-            Some(Key { kid: row.get("kid"), pair: Pair::of(&key).ok()?, signs: row.get("signs") })
-        });
-        let keys = keys.collect();
         *self.keys.write().map_err(|_| Problem::internal())? = (Some(Instant::now()), keys);
         Ok(())
     }
 }
 
+/// What a sealed key belongs to.
+fn owner(kid: &str) -> Vec<u8> {
+    [b"signing key\0".as_slice(), kid.as_bytes()].concat()
+}
+
 impl Key {
+    /// The key of a row; none where it cannot be read.
+    fn open(row: &Row, sealing: &KeyRing) -> Option<Key> {
+        let kid: String = row.get("kid");
+        let private = sealing.open(&owner(&kid), row.get("key_id"), row.get("private")).ok()?;
+        let key = PKey::private_key_from_pkcs8(&private).ok()?;
+        Some(Key { kid, pair: Pair::of(&key).ok()?, signs: row.get("signs") })
+    }
+
     fn token(&self, claims: &Claims) -> Option<String> {
         jwt::sign(&head(&self.kid), claims, &self.pair.signs).ok()
     }

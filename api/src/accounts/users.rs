@@ -54,13 +54,15 @@ record! {
         chatters: Vec<String>,
         disabled: bool,
         has_password: bool,
+        second_factor: bool,
         created_at: Instant,
     }
 }
 
 /// Its columns, of `app.users`.
 pub const SHOWN: &str = "id, email, name, role, creators::text[] as creators, chatters::text[] as chatters,
-    disabled_at is not null as disabled, password is not null as has_password, created_at";
+    disabled_at is not null as disabled, password is not null as has_password,
+    exists (select from app.second_factors f where f.user_id = app.users.id and f.confirmed_at is not null) as second_factor, created_at";
 
 /// The ids of a list, which JSON has as texts.
 ///
@@ -131,15 +133,25 @@ impl Accounts {
     /// # Errors
     /// 404; when Postgres does not answer.
     pub async fn password_of(&self, email: &str) -> Result<String, Problem> {
+        let id = self.id_of(email).await?;
         let mut connection = self.store.connection().await?;
         let change = audit::begin(&mut connection).await?;
-        let find = "select id from app.users where lower(email) = lower($1)";
-        let row = change.query_opt(find, &[&email.trim()]).await.map_err(|error| refused(&error))?;
-        let row = row.ok_or_else(|| Problem::new(Kind::NotFound, "there is no account with this e-mail address"))?;
-        let secret = password_secret(&change, row.get(0), "1 minute").await?;
+        let secret = password_secret(&change, &id, "1 minute").await?;
         // That the password is chosen is noted then.
         change.commit().await.map_err(|error| refused(&error))?;
         Ok(secret)
+    }
+
+    /// The id of the account of an address.
+    ///
+    /// # Errors
+    /// 404; when Postgres does not answer.
+    pub async fn id_of(&self, email: &str) -> Result<String, Problem> {
+        let connection = self.store.connection().await?;
+        let find = "select id from app.users where lower(email) = lower($1)";
+        let row = connection.query_opt(find, &[&email.trim()]).await.map_err(|error| refused(&error))?;
+        let row = row.ok_or_else(|| Problem::new(Kind::NotFound, "there is no account with this e-mail address"))?;
+        Ok(row.get(0))
     }
 
     /// Whether there is an account.
@@ -225,6 +237,7 @@ impl Accounts {
             return Err(over());
         }
         set_password(&change, &id, &new).await?;
+        sessions::end(&change, "user_id", &id).await?;
         let entry = Entry { actor: &email, action: "password.chosen", target: &id, detail: json!({}) };
         self.commit(change, asker, entry).await
     }
@@ -240,6 +253,29 @@ impl Accounts {
         password: &str,
         asker: &Asker,
     ) -> Result<(), Problem> {
+        let who = self.prove(reader, "current", current, asker).await?;
+        let new = new_password(password, &reader.name).await?;
+        let mut connection = self.store.connection().await?;
+        let change = audit::begin(&mut connection).await?;
+        super::throttle::succeeded(&change, &who).await?;
+        let id = reader.user.as_deref().unwrap_or_default();
+        set_password(&change, id, &new).await?;
+        sessions::end_others(&change, reader).await?;
+        let entry = Entry { actor: &reader.name, action: "password.changed", target: id, detail: json!({}) };
+        self.commit(change, asker, entry).await
+    }
+
+    /// Checks the own password, which came as the field `name`; returns for whom the attempt is counted until what it is for has succeeded.
+    ///
+    /// # Errors
+    /// 422 when it is wrong; 429 after failures; when Postgres does not answer.
+    pub(super) async fn prove(
+        &self,
+        reader: &Reader,
+        name: &str,
+        password: String,
+        asker: &Asker,
+    ) -> Result<[Vec<u8>; 2], Problem> {
         let connection = self.store.connection().await?;
         let who = super::throttle::who(&format!("change:{}", reader.name), &asker.address.to_string());
         super::throttle::attempt(&connection, &who).await?;
@@ -248,20 +284,10 @@ impl Accounts {
         let stored = row.and_then(|row| row.get(0));
         // Hashing waits for its turn; meanwhile others have the connection.
         drop(connection);
-        if passwords::verify(current, stored).await? == passwords::Verdict::Wrong {
-            return Err(Problem::parameters(vec![wrong("current", "is not the present password")]));
+        if passwords::verify(password, stored).await? == passwords::Verdict::Wrong {
+            return Err(Problem::parameters(vec![wrong(name, "is not the present password")]));
         }
-        let new = new_password(password, &reader.name).await?;
-        let mut connection = self.store.connection().await?;
-        let change = audit::begin(&mut connection).await?;
-        super::throttle::succeeded(&change, &who).await?;
-        let id = reader.user.as_deref().unwrap_or_default();
-        set_password(&change, id, &new).await?;
-        // Its `now()` is that at which the others were ended: one that had ended before stays ended.
-        let stays = "update app.sessions set ended_at = null where id = $1 and ended_at = now()";
-        change.execute(stays, &[&reader.session]).await.map_err(|error| refused(&error))?;
-        let entry = Entry { actor: &reader.name, action: "password.changed", target: id, detail: json!({}) };
-        self.commit(change, asker, entry).await
+        Ok(who)
     }
 
     /// Changes an account. One that is disabled loses its sessions.
@@ -322,13 +348,12 @@ async fn password_secret(change: &Transaction<'_>, user: &str, lasts: &str) -> R
     Ok(secret)
 }
 
-/// Sets the password of an account, and ends all its sessions.
+/// Sets the password of an account; links to others hold no more.
 async fn set_password(change: &Transaction<'_>, user: &str, hash: &str) -> Result<(), Problem> {
     let update = "update app.users set password = $2 where id = $1";
     change.execute(update, &[&user, &hash]).await.map_err(|error| refused(&error))?;
     let others = "delete from app.password_tokens where user_id = $1";
-    change.execute(others, &[&user]).await.map_err(|error| refused(&error))?;
-    sessions::end(change, "user_id", user).await.map(drop)
+    change.execute(others, &[&user]).await.map(drop).map_err(|error| refused(&error))
 }
 
 /// The hash of a new password.

@@ -210,7 +210,7 @@ fn opened(stored: &Stored, key_id: &str, sealed: &[u8], keys: &KeyRing) -> Resul
     let owner = owner_of_text(file_id, version, ordinal);
     let json = match keys.open(&owner, key_id, sealed) {
         Ok(json) => json,
-        Err(error @ OpenError::NoKey(_)) => {
+        Err(error @ OpenError::NoKey { .. }) => {
             tracing::error!(file_id, version, ordinal, %error, "a text of the archive cannot be read");
             return Err(Problem::new(Kind::Unavailable, format!("a message text cannot be read: {error}")));
         }

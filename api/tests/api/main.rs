@@ -30,5 +30,6 @@ mod ranks;
 mod reconciliation;
 mod rights;
 mod scopes;
+mod second_factor;
 mod service;
 mod walk;

@@ -16,6 +16,9 @@ use crate::cluster::Cluster;
 /// The key that the API is started with.
 const KEY: &str = "a-key-of-the-tests-that-opens-nothing-else";
 
+/// What its secrets in the database are sealed with.
+pub const SECRETS_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
 /// A running API.
 pub struct Service {
     pub address: SocketAddr,
@@ -77,6 +80,7 @@ impl Service {
             ("FANDOM_REPORTING_TZ", "Europe/Belgrade"),
             ("FANDOM_API_KEY", KEY),
             ("FANDOM_API_RATE", "0"),
+            ("FANDOM_SECRETS_KEY", SECRETS_KEY),
         ];
         let pairs = settings.iter().chain(&defaults).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut env = Env::from_pairs(pairs.collect());

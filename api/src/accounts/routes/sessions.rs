@@ -39,7 +39,8 @@ fn with_cookie(accounts: &Accounts, mut response: Response, asker: &Asker, value
 
 /// Signs in.
 ///
-/// A browser (`browser`: true) gets a cookie that no script reads, and sends `X-CSRF-Token` with every change. After five
+/// With a second factor, `code` is what the authenticator shows, or a recovery code; without it the answer is 401 with the type
+/// `second-factor`. A browser (`browser`: true) gets a cookie that no script reads, and sends `X-CSRF-Token` with every change. After five
 /// wrong passwords an account waits, twice as long each time, whether or not there is such an account.
 #[utoipa::path(
     post, path = "/auth/login", operation_id = "login", tag = "Sessions",
@@ -144,6 +145,7 @@ pub async fn me(parameters: Parameters, reader: Reader) -> Answer {
         "permissions": may,
         "creators": creators,
         "chatters": chatters,
+        "second_factor": reader.second_factor,
         "csrf_token": reader.csrf,
     });
     Ok(private(StatusCode::OK, body))
