@@ -6,6 +6,8 @@
 //! 3. A recovery code is 120 random bits; its hash alone is kept, and goes when it is used.
 //! 4. A factor that no code has confirmed is asked of nobody.
 
+mod recovery;
+
 use deadpool_postgres::Transaction;
 use fandom_services::env::Env;
 use fandom_services::retry::Backoff;
@@ -31,9 +33,6 @@ const STEP_SECONDS: u64 = 30;
 const SKEW: u16 = 1;
 /// The length that RFC 4226 recommends.
 const SECRET_BYTES: usize = 20;
-const RECOVERY_CODES: usize = 10;
-/// Lower-case letters and digits that are not taken for each other, of which there are 32.
-const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// Who must have a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +123,7 @@ impl Accounts {
             return Ok(Code::NotAsked);
         }
         let Some(code) = code.map(str::trim).filter(|code| !code.is_empty()) else { return Ok(Code::Missing) };
-        let right = self.takes(change, user, code).await? || takes_recovery_code(change, user, code).await?;
+        let right = self.takes(change, user, code).await? || recovery::takes(change, user, code).await?;
         Ok(if right { Code::Right } else { Code::Wrong })
     }
 
@@ -198,7 +197,7 @@ impl Accounts {
             return Err(wrong_code());
         }
         throttle::succeeded(&change, &who).await?;
-        let codes = make_recovery_codes(&change, user).await?;
+        let codes = recovery::make(&change, user).await?;
         sessions::end_others(&change, reader).await?;
         let entry = Entry { actor: &reader.name, action: "second-factor.set", target: user, detail: json!({}) };
         self.commit(change, asker, entry).await?;
@@ -218,7 +217,7 @@ impl Accounts {
         let mut connection = None;
         let change = self.proven(reader, proof, asker, &mut connection).await?;
         let user = reader.user.as_deref().unwrap_or_default();
-        let codes = make_recovery_codes(&change, user).await?;
+        let codes = recovery::make(&change, user).await?;
         let entry = Entry { actor: &reader.name, action: "recovery-codes.renewed", target: user, detail: json!({}) };
         self.commit(change, asker, entry).await?;
         Ok(codes)
@@ -349,37 +348,6 @@ async fn remove(change: &Transaction<'_>, user: &str) -> Result<bool, Problem> {
     Ok(change.execute(remove, &[&user]).await.map_err(|error| refused(&error))? == 1)
 }
 
-async fn takes_recovery_code(change: &Transaction<'_>, user: &str, code: &str) -> Result<bool, Problem> {
-    let take = "delete from app.recovery_codes where user_id = $1 and hash = $2";
-    let hash = recovery_hash(code);
-    Ok(change.execute(take, &[&user, &hash]).await.map_err(|error| refused(&error))? == 1)
-}
-
-/// The hash of a recovery code, however it is grouped.
-fn recovery_hash(code: &str) -> Vec<u8> {
-    let plain: String = code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    tokens::digest(&format!("recovery:{plain}"))
-}
-
-async fn make_recovery_codes(change: &Transaction<'_>, user: &str) -> Result<Vec<String>, Problem> {
-    let forget = "delete from app.recovery_codes where user_id = $1";
-    change.execute(forget, &[&user]).await.map_err(|error| refused(&error))?;
-    let codes: Vec<String> =
-        (0..RECOVERY_CODES).map(|_| recovery_code()).collect::<Option<_>>().ok_or_else(Problem::internal)?;
-    let hashes: Vec<Vec<u8>> = codes.iter().map(|code| recovery_hash(code)).collect();
-    let keep = "insert into app.recovery_codes (hash, user_id) select hash, $2 from unnest($1::bytea[]) hash";
-    change.execute(keep, &[&hashes, &user]).await.map_err(|error| refused(&error))?;
-    Ok(codes)
-}
-
-/// Four groups of six letters and digits, each of five random bits.
-fn recovery_code() -> Option<String> {
-    let mut bytes = [0; 24];
-    openssl::rand::rand_bytes(&mut bytes).ok()?;
-    let letters: Vec<char> = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-    Some(letters.chunks(6).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -399,13 +367,5 @@ mod tests {
             assert_eq!(totp.check(code, seconds), Some(seconds / STEP_SECONDS), "at {seconds}");
             assert_eq!(totp.check(code, seconds + 2 * STEP_SECONDS + 30), None, "{code} too late");
         }
-    }
-
-    #[test]
-    fn recovery_codes_are_found_however_they_are_typed() {
-        let code = recovery_code().expect("random bytes");
-        assert_eq!(code.len(), 27, "{code}");
-        assert_eq!(recovery_hash(&code), recovery_hash(&format!(" {} ", code.to_uppercase().replace('-', " "))));
-        assert_ne!(recovery_hash(&code), recovery_hash(&recovery_code().expect("another")));
     }
 }
