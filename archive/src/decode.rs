@@ -247,7 +247,8 @@ mod tests {
 
     #[test]
     fn a_text_is_sealed_for_its_row() {
-        let keys = KeyRing::parse(fandom_services::sealing::ARCHIVE, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("a key");
+        let keys = KeyRing::parse(fandom_services::sealing::ARCHIVE, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+            .expect("a key");
         let json = r#"{"text":"hello there","fan_message":null}"#;
         let Ok(Event::Text(id, Some(sealed))) = text("f/1/0", Some(json.as_bytes()), &keys) else { panic!("a text") };
         let owner = owner_of_text(id.file, id.version, id.ordinal);

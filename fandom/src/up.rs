@@ -134,7 +134,18 @@ fn plan(args: &UpArgs, env: Env) -> anyhow::Result<(Plan, AllSettings)> {
     let uploads = settings.api.uploads.as_deref().map_or_else(|| Ok(data.join("uploads")), absolute)?;
     let (port, over_tls, workers) = (settings.api.port, settings.api.tls.is_some(), settings.dataflow.workers);
     Ok((
-        Plan { data, inbox, uploads, port, over_tls, workers, sample: !args.no_sample, kafka, database_url, makes_keys },
+        Plan {
+            data,
+            inbox,
+            uploads,
+            port,
+            over_tls,
+            workers,
+            sample: !args.no_sample,
+            kafka,
+            database_url,
+            makes_keys,
+        },
         settings,
     ))
 }
@@ -182,7 +193,7 @@ impl Up {
 
         let heartbeat = readiness::heartbeat(&postgres).await;
         let logs = data.join("logs");
-        let mut environment = vec![
+        let environment = vec![
             ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), kafka.bootstrap_servers.clone()),
             ("FANDOM_INBOX".to_owned(), self.plan.inbox.display().to_string()),
             ("FANDOM_UPLOADS_DIR".to_owned(), self.plan.uploads.display().to_string()),

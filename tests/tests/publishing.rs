@@ -153,10 +153,24 @@ enum Meanwhile {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connector_killed_at_any_step_leaves_nothing_half_done() {
+async fn a_connector_killed_as_it_begins_leaves_nothing_half_done() {
+    killed_at_each(["before_begin=1", "rows=1"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_killed_before_the_end_of_a_file_leaves_nothing_half_done() {
+    killed_at_each(["rows=10", "before_manifest=1"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_killed_after_a_file_leaves_nothing_half_done() {
+    killed_at_each(["after_manifest=1", "before_live=1"]).await;
+}
+
+async fn killed_at_each(points: [&str; 2]) {
     let mut suite = Suite::start(&[("FANDOM_POLL_MS", "100")]).await.expect("the servers start");
     let mut number = 0;
-    for point in ["before_begin=1", "rows=1", "rows=10", "before_manifest=1", "after_manifest=1", "before_live=1"] {
+    for point in points {
         for meanwhile in [Meanwhile::Nothing, Meanwhile::Replaced, Meanwhile::Unreadable, Meanwhile::Removed] {
             number += 1;
             // Every other file has a version before.

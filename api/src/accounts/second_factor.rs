@@ -20,7 +20,7 @@ use serde_json::json;
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
 use super::users::wrong;
-use super::{Accounts, sessions, throttle, tokens};
+use super::{Accounts, sessions, throttle};
 use crate::audit::{self, Entry};
 use crate::database::refused;
 use crate::permissions::Role;

@@ -2,13 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use fandom_services::sealing::{self, KeyRing};
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::sign::Signer;
 use serde_json::{Value, json};
 
 use crate::people::{self, account, tokens};
-use crate::service::Service;
+use crate::service::{SECRETS_KEY, Service};
 
 /// The parts of a token that is ours.
 struct Ours {
@@ -33,8 +34,12 @@ impl Ours {
     async fn of(service: &Service, email: &str) -> Ours {
         let token = tokens(service, email).await["access_token"].as_str().expect("a token").to_owned();
         let parts: Vec<&str> = token.split('.').collect();
-        let row = service.sql.query_one("select private from app.signing_keys", &[]).await.expect("one key");
-        let key = PKey::private_key_from_pkcs8(row.get(0)).expect("an Ed25519 key");
+        let find = "select kid, key_id, private from app.signing_keys";
+        let row = service.sql.query_one(find, &[]).await.expect("one key");
+        let keys = KeyRing::parse(sealing::SECRETS, SECRETS_KEY).expect("a key");
+        let owner = [b"signing key\0", row.get::<_, &str>("kid").as_bytes()].concat();
+        let private = keys.open(&owner, row.get("key_id"), row.get("private")).expect("the key is ours");
+        let key = PKey::private_key_from_pkcs8(&private).expect("an Ed25519 key");
         Ours { header: part(parts[0]), claims: part(parts[1]), key }
     }
 

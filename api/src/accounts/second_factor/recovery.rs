@@ -28,8 +28,7 @@ fn hash_of(code: &str) -> Vec<u8> {
 pub(super) async fn make(change: &Transaction<'_>, user: &str) -> Result<Vec<String>, Problem> {
     let forget = "delete from app.recovery_codes where user_id = $1";
     change.execute(forget, &[&user]).await.map_err(|error| refused(&error))?;
-    let codes: Vec<String> =
-        (0..CODES).map(|_| code()).collect::<Option<_>>().ok_or_else(Problem::internal)?;
+    let codes: Vec<String> = (0..CODES).map(|_| code()).collect::<Option<_>>().ok_or_else(Problem::internal)?;
     let hashes: Vec<Vec<u8>> = codes.iter().map(|code| hash_of(code)).collect();
     let keep = "insert into app.recovery_codes (hash, user_id) select hash, $2 from unnest($1::bytea[]) hash";
     change.execute(keep, &[&hashes, &user]).await.map_err(|error| refused(&error))?;
