@@ -26,12 +26,16 @@ export function manage(standing) {
   $("factor-set-up").hidden = isSet;
   for (const id of ["factor-renew", "factor-remove", "factor-code-label"]) $(id).hidden = !isSet;
   $("factor-code").required = isSet;
+  $("factor-user").value = $("account-name").textContent;
+  // Whoever must have one and will not set it up can do nothing else here.
+  $("factor-close").textContent = standing === "needed" ? "Sign out" : "Close";
   say("");
   step("factor-form");
   $("factor").showModal();
 }
 
 function showCodes(answer) {
+  $("factor-close").textContent = "Close";
   $("factor-list").textContent = answer.recovery_codes.join("\n");
   $("factor-what").textContent = "Your second factor is set.";
   step("factor-codes");
@@ -72,7 +76,10 @@ $("factor-confirm").addEventListener("submit", (event) => {
   attempt(async () => showCodes(await send("second-factor/confirm", { code: $("factor-first").value })));
 });
 
-$("factor-close").addEventListener("click", () => location.reload());
+$("factor-close").addEventListener("click", () => {
+  if ($("factor-close").textContent === "Close") location.reload();
+  else $("sign-out").click();
+});
 $("factor").addEventListener("cancel", (event) => {
   event.preventDefault();
   location.reload();

@@ -103,7 +103,9 @@ impl Accounts {
         match self.second_factor(&change, &id, asked.code.as_deref()).await? {
             Code::NotAsked | Code::Right => {}
             Code::Missing => {
-                // The attempt stays counted until the code has come.
+                // Else each sign-in would leave a failure behind at its address, which many share.
+                throttle::taken_back(&change, &who).await?;
+                change.commit().await.map_err(|error| refused(&error))?;
                 return Err(Problem::new(Kind::SecondFactor, "send what the authenticator shows as `code`"));
             }
             Code::Wrong => {

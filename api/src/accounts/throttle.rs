@@ -52,8 +52,19 @@ pub async fn succeeded(connection: &Transaction<'_>, who: &[Vec<u8>; 2]) -> Resu
         .execute("delete from app.sign_in_failures where who = $1", &[account])
         .await
         .map_err(|error| refused(&error))?;
+    one_less(connection, &[address]).await
+}
+
+/// Takes an attempt back that neither failed nor succeeded; earlier failures stay.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub async fn taken_back(connection: &Transaction<'_>, who: &[Vec<u8>; 2]) -> Result<(), Problem> {
+    one_less(connection, &who.each_ref()).await
+}
+
+async fn one_less(connection: &Transaction<'_>, who: &[&Vec<u8>]) -> Result<(), Problem> {
     let one_less =
-        "update app.sign_in_failures set failures = failures - 1, until = now() where who = $1 and failures > 0";
-    connection.execute(one_less, &[address]).await.map_err(|error| refused(&error))?;
-    Ok(())
+        "update app.sign_in_failures set failures = failures - 1, until = now() where who = any($1) and failures > 0";
+    connection.execute(one_less, &[&who]).await.map(drop).map_err(|error| refused(&error))
 }

@@ -125,6 +125,26 @@ async fn codes_are_not_to_be_guessed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn being_asked_for_a_code_is_no_failure() {
+    let service = Service::start().await;
+    let email = account(&service, "manager", &[], &[]).await;
+    let (authenticator, _) = set_up(&service, &bearer(&service, &email).await).await;
+    // More often than an account, and an address, may fail.
+    for _ in 0..25 {
+        assert_eq!(kind(&people::sign_in(&service, &email, PASSWORD).await), (401, "second-factor".into()));
+    }
+    for guess in 0..3 {
+        assert_eq!(sign_in(&service, &email, &format!("{guess:06}")).await.status, 401);
+        people::sign_in(&service, &email, PASSWORD).await;
+    }
+    // Of the address also the wrong code with which the factor was set up.
+    let failures =
+        "select to_jsonb(array_agg(failures order by failures)) from app.sign_in_failures where failures > 0";
+    assert_eq!(service.select(failures).await, json!([3, 4]), "wrong codes stay counted");
+    assert_eq!(sign_in(&service, &email, &authenticator.shows(1)).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_must_have_a_second_factor_sets_one_up_before_anything_else() {
     let postgres = Cluster::shared().await.database().await;
     let service = Service::over(postgres, &[("FANDOM_SECOND_FACTOR", "administrators")]).await;
