@@ -55,7 +55,7 @@ pub fn described() -> List {
     responses((status = 200, description = "The tasks", body = Page<Task>)),
 )]
 pub async fn tasks(State(database): State<Database>, mut parameters: Parameters) -> Result<Response, Problem> {
-    let ties = [Key::new("", "kind", Text), Key::new("", "task", Text)];
+    let ties = [Key::new("", "kind", Text).descending(), Key::new("", "task", Text).descending()];
     let mut listing = Listing::read::<Task>(&mut parameters, &SORTS, &ties);
     let kinds = parameters.words("kind", &["source", "dataflow", "archive"]);
     let states = parameters.words("state", &["ok", "failing", "silent", "hydrating", "stopped"]);

@@ -86,7 +86,7 @@ pub fn described() -> List {
     responses((status = 200, description = "The mappings", body = Page<ListedMapping>)),
 )]
 pub async fn list(State(database): State<Database>, mut parameters: Parameters) -> Result<Response, Problem> {
-    let mut listing = Listing::of(&mut parameters, &MEMBERS, &SORTS, &[Key::new("", "name", Text)]);
+    let mut listing = Listing::of(&mut parameters, &MEMBERS, &SORTS, &[Key::new("", "name", Text).descending()]);
     let (source, sought) = (parameters.text("source"), parameters.text("q"));
     parameters.finish()?;
     listing.from = "app.mappings".to_owned();
