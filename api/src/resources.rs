@@ -66,6 +66,8 @@ pub(crate) fn lists() -> Vec<List> {
         files::described(),
         template::described(),
         messages::described(),
+        ops::described(),
+        settings::described(),
     ];
     lists.extend(ingest::lists());
     lists.extend(creators::described());

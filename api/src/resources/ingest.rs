@@ -33,8 +33,8 @@ pub(crate) use progress::Progress;
 pub(crate) const LONGEST_UPLOAD: Duration = Duration::from_secs(3600);
 
 /// The lists among the routes.
-pub(crate) fn lists() -> [List; 2] {
-    [uploads::described(), rejects::described()]
+pub(crate) fn lists() -> [List; 3] {
+    [uploads::described(), rejects::described(), mappings::described()]
 }
 
 /// The routes under `/api/v1/ingest`.

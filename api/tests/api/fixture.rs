@@ -232,3 +232,22 @@ async fn files(service: &Service) {
         ))
         .await;
 }
+
+/// Seven tasks, of which two have never gone well, and seven mappings of two sources.
+pub async fn tasks_and_mappings(service: &Service) {
+    service
+        .run(
+            r#"
+            insert into app.tasks (task, kind, state, last_success_at)
+            select 'source ' || n, case when n < 3 then 'source' else 'archive' end, (array['ok', 'failing', 'stopped'])[1 + n % 3],
+                   case when n > 1 then timestamptz '2026-11-01 10:00Z' + n % 3 * interval '1 minute' end
+            from generate_series(0, 6) n;
+            insert into app.mappings (name, source, folder, kind, definition, created_at)
+            select 'mapping ' || n, (array['uploads', 'inbox'])[1 + n % 2], 'crm', 'message',
+                   jsonb_build_object('name', 'mapping ' || n, 'kind', 'message', 'columns', '{}'::jsonb),
+                   timestamptz '2026-11-01 10:00Z' + n / 2 * interval '1 minute'
+            from generate_series(0, 6) n;
+            "#,
+        )
+        .await;
+}

@@ -91,6 +91,7 @@ pub async fn same_in_every_form(service: &Service, path: &str, sort: &str) {
 async fn every_list_has_every_form() {
     let service = Service::start().await;
     fixture::fill(&service).await;
+    fixture::tasks_and_mappings(&service).await;
     for (path, sort) in [
         ("/fans", "-spend"),
         ("/fans", "last_purchase"),
@@ -104,6 +105,8 @@ async fn every_list_has_every_form() {
         ("/reconciliation", "-difference_messages_sent"),
         ("/template", "day"),
         ("/files", "-updated_at"),
+        ("/settings", "-variable"),
+        ("/ingest/mappings", "-name"),
     ] {
         same_in_every_form(&service, path, sort).await;
     }

@@ -177,6 +177,10 @@ async fn text_that_looks_like_sql_is_only_text() {
             ("/reconciliation", "creator"),
             ("/reconciliation", "chatter"),
             ("/files", "q"),
+            ("/ops/tasks", "q"),
+            ("/settings", "q"),
+            ("/ingest/mappings", "q"),
+            ("/ingest/mappings", "source"),
             ("/creators", "q"),
             ("/template", "chatter"),
         ] {

@@ -44,6 +44,9 @@ async fn a_task_that_is_not_heard_of_is_silent() {
     service.run("update views.status set state = 'hydrating', heartbeat_at = now()").await;
     assert_eq!(states().await, expected("hydrating"));
 
+    let failing = service.get("/ops/tasks?state=failing,silent&fields=task,state&format=csv").await.text;
+    assert_eq!(failing, "task,state\r\nsource inbox,failing\r\nsource lost,silent\r\n");
+    assert_eq!(service.get("/ops/tasks?kind=source&q=DRIVE").await.items().len(), 1);
     let inbox = service.get("/ops/tasks").await.items()[3].clone();
     assert_eq!((&inbox["last_error"], &inbox["kind"]), (&json!("the disk is away"), &json!("source")));
     assert!(inbox["next_run_at"].is_string() && inbox["heartbeat_age_seconds"].as_f64().is_some_and(|age| age < 30.0));

@@ -115,6 +115,7 @@ async fn performance_in_every_order() {
 async fn the_other_lists_in_every_order() {
     let service = Service::start().await;
     fixture::fill(&service).await;
+    fixture::tasks_and_mappings(&service).await;
     for (path, sort, field) in [
         ("/fans", "spend", "spend_cents"),
         ("/fans", "last_seen", "last_seen"),
@@ -142,8 +143,17 @@ async fn the_other_lists_in_every_order() {
         ("/creators", "creator", "creator"),
         ("/chatters", "chatter", "chatter"),
         ("/creators/Tania/daily", "day", "day"),
+        ("/settings", "variable", "variable"),
+        ("/ingest/mappings", "name", "name"),
+        ("/ingest/mappings", "source", "source"),
+        ("/ingest/mappings", "created_at", "created_at"),
     ] {
         walk_both_ways(&service, path, &[], sort, field, 3).await;
+    }
+    // How long ago a task was heard of is another with each question.
+    let fields = [("fields", "task,kind,state,last_success_at")];
+    for sort in ["kind", "task", "state", "last_success_at"] {
+        walk_both_ways(&service, "/ops/tasks", &fields, sort, sort, 3).await;
     }
 }
 

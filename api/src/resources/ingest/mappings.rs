@@ -7,16 +7,21 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fandom_schemas::mappings::{self as stored, Mapping, Stored, UPLOADS};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio_postgres::types::Type;
 
 use super::requests;
 use super::uploads::{entry, fresh, of_path};
-use crate::database::Database;
+use crate::cursor::KeyType::{Instant as InstantKey, Text};
+use crate::database::{Database, Page, answer_anew};
+use crate::listing::{Key, Listing};
+use crate::openapi::List;
 use crate::parameters::Parameters;
 use crate::problem::{Kind, ParameterError, Problem};
 use crate::server::App;
+use crate::values::{Instant, record};
 
 /// Several mappings, as they are exported and imported.
 #[derive(Debug, Deserialize)]
@@ -33,15 +38,70 @@ struct Look {
     mapping: Option<Mapping>,
 }
 
-/// All of them, by name.
+record! {
+    /// A mapping that is stored.
+    struct StoredMapping {
+        name: String,
+        source: String,
+        folder: String,
+        kind: String,
+        definition: Value,
+        created_at: Instant,
+        updated_at: Instant,
+    }
+}
+
+/// A mapping in the list.
+#[derive(Serialize, utoipa::ToSchema)]
+struct ListedMapping {
+    #[serde(flatten)]
+    stored: StoredMapping,
+    /// Whether this version of the suite can read it; one that it cannot concerns no file.
+    readable: bool,
+}
+
+/// The members of an item.
+const MEMBERS: [&str; 8] = ["name", "source", "folder", "kind", "definition", "created_at", "updated_at", "readable"];
+
+const SORTS: [Key; 5] = [
+    Key::new("name", "name", Text),
+    Key::new("source", "source", Text),
+    Key::new("kind", "kind", Text),
+    Key::new("created_at", "created_at", InstantKey),
+    Key::new("updated_at", "updated_at", InstantKey),
+];
+
+/// The list, as the documentation has it.
+pub fn described() -> List {
+    List { path: "/ingest/mappings", sorts: SORTS.iter().map(|key| key.name).collect(), fields: &MEMBERS }
+}
+
+/// The mappings that are stored; `definition` is the whole of each.
 #[utoipa::path(
     get, path = "/mappings", operation_id = "mappings", tag = "Mappings",
-    responses((status = 200, description = "The mappings", body = Value)),
+    params(
+        ("source" = Option<String>, Query, description = "Those for files of this source", example = "uploads"),
+        ("q" = Option<String>, Query, description = "A part of the name or of the folder, in any case", example = "crm"),
+    ),
+    responses((status = 200, description = "The mappings", body = Page<ListedMapping>)),
 )]
-pub async fn list(State(database): State<Database>, parameters: Parameters) -> Result<Response, Problem> {
+pub async fn list(State(database): State<Database>, mut parameters: Parameters) -> Result<Response, Problem> {
+    let mut listing = Listing::of(&mut parameters, &MEMBERS, &SORTS, &[Key::new("", "name", Text).descending()]);
+    let (source, sought) = (parameters.text("source"), parameters.text("q"));
     parameters.finish()?;
-    let Stored { mappings, unreadable } = all(&database).await?;
-    Ok(fresh(Json(json!({ "mappings": mappings, "unreadable": unreadable }))))
+    listing.from = "app.mappings".to_owned();
+    if let Some(source) = source {
+        let source = listing.binds.bind(source, Type::TEXT);
+        listing.filters.push(format!("source = {source}"));
+    }
+    if let Some(text) = sought {
+        listing.contains(&["name", "folder"], &text);
+    }
+    let item = |stored: StoredMapping| {
+        let readable = Mapping::deserialize(&stored.definition).is_ok();
+        Ok(ListedMapping { stored, readable })
+    };
+    answer_anew(&database, listing, item).await
 }
 
 /// All of them, as a file that can be imported.
