@@ -32,7 +32,7 @@ use crate::audit::{self, Entry};
 use crate::problem::Problem;
 use crate::protection::client::Asker;
 use crate::server::ApiError;
-use crate::settings::ApiSettings;
+use crate::settings::{ApiSettings, InForce};
 
 /// Everything that knows accounts.
 #[derive(Clone)]
@@ -45,12 +45,10 @@ pub struct Accounts {
     pub known: Arc<identify::Known>,
     /// What secrets in the database are sealed with; none on the command line, which asks for none of them.
     pub secret_keys: Option<Arc<KeyRing>>,
-    /// Who must have a second factor.
-    pub second_factor: second_factor::Demand,
     /// How messages are sent; none without a server for them.
     pub mail: Option<Arc<mail::Mail>>,
-    /// How long sessions last.
-    pub lasting: sessions::Lasting,
+    /// How long sessions last, and who must have a second factor.
+    pub settings: InForce,
     /// SHA-256 of the key that this process was started with.
     pub start_key: Option<Vec<u8>>,
 }
@@ -66,9 +64,8 @@ impl Accounts {
             signing: Arc::default(),
             known: Arc::default(),
             secret_keys: settings.secret_keys.clone().map(Arc::new),
-            second_factor: settings.second_factor,
             mail: settings.mail.clone().map(Arc::new),
-            lasting: settings.sessions,
+            settings: settings.in_force.clone(),
             start_key: settings.key.as_deref().map(tokens::digest),
         })
     }

@@ -14,14 +14,14 @@ use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{IsolationLevel, Row, RowStream, Transaction};
+use tokio_postgres::{IsolationLevel, Portal, Row, Transaction};
 
 use tracing::Instrument;
 
 use crate::answers::{Answers, Turn};
 use crate::audit;
 use crate::cursor::{self, KeyValue};
-use crate::export::{self, Format};
+use crate::export::{self, Format, Shape};
 use crate::listing::Listing;
 use crate::meters;
 use crate::pool::{connection, pool};
@@ -248,15 +248,26 @@ impl Snapshot<'_> {
         rows
     }
 
-    /// Runs a statement whose rows come one by one.
+    /// Begins a statement whose rows are fetched some at a time.
     ///
     /// # Errors
     /// When Postgres does not answer, or refuses.
-    pub async fn stream(&self, sql: &str, binds: Vec<(&(dyn ToSql + Sync), Type)>) -> Result<RowStream, Problem> {
+    pub async fn portal(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Portal, Problem> {
         let narrowed = self.scope.of(sql)?;
-        // The span is of the first row; the others are read while the answer is sent.
-        let asking = self.transaction.query_typed_raw(&narrowed, binds).instrument(meters::span(sql));
-        asking.await.map_err(|error| refused(&error))
+        let (values, types): (Vec<_>, Vec<_>) = binds.iter().cloned().unzip();
+        let opening = async {
+            let statement = self.transaction.prepare_typed(&narrowed, &types).await?;
+            self.transaction.bind(&statement, &values).await
+        };
+        opening.instrument(meters::span(sql)).await.map_err(|error| refused(&error))
+    }
+
+    /// The next rows, so many at the most.
+    ///
+    /// # Errors
+    /// When Postgres does not answer, or refuses.
+    pub async fn fetch(&self, portal: &Portal, most: i32) -> Result<Vec<Row>, Problem> {
+        self.transaction.query_portal(portal, most).await.map_err(|error| refused(&error))
     }
 
     /// Lets the statements from here on take as long as an export may.
@@ -265,15 +276,6 @@ impl Snapshot<'_> {
     /// When Postgres does not answer.
     pub async fn take_time(&self) -> Result<(), Problem> {
         self.transaction.batch_execute(EXPORT).await.map_err(|error| refused(&error))
-    }
-
-    /// Reads a page.
-    ///
-    /// # Errors
-    /// When Postgres does not answer, or refuses.
-    pub async fn page<R: Record>(&self, mut listing: Listing) -> Result<Page<R>, Problem> {
-        let sql = listing.sql(&R::columns());
-        self.page_of(&listing, &sql).await
     }
 
     /// Reads a page by its statement.
@@ -307,7 +309,7 @@ pub fn records<R: Record>(rows: &[Row]) -> Result<Vec<R>, Problem> {
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub async fn answer<R: Record + 'static>(
+pub async fn answer<R: Record + Send + 'static>(
     database: &Database,
     headers: &HeaderMap,
     mut listing: Listing,
@@ -343,20 +345,21 @@ pub async fn answer<R: Record + 'static>(
 }
 
 /// Answers a list whose rows change without a commit of the dataflow, so that no epoch tells whether it has: it is read anew each
-/// time, and kept by nobody on the way. `shape` makes the item of a row.
+/// time, and kept by nobody on the way.
 ///
 /// # Errors
 /// When Postgres does not answer, or no item can be made of a row.
-pub async fn answer_anew<R: Record + 'static, T: Serialize + Send>(
+pub async fn answer_anew<R: Record + Send + 'static>(
     database: &Database,
     mut listing: Listing,
-    shape: impl Fn(R) -> Result<T, Problem> + Send + Sync + 'static,
+    shape: impl Shape<R>,
 ) -> Result<Response, Problem> {
     let mut response = if listing.format == Format::Json {
         let sql = listing.sql(&R::columns());
         let mut connection = database.connection().await?;
-        let Page { epoch, items, next_cursor } = connection.snapshot().await?.page_of(&listing, &sql).await?;
-        let items = items.into_iter().map(shape).collect::<Result<Vec<T>, _>>()?;
+        let snapshot = connection.snapshot().await?;
+        let Page { epoch, items, next_cursor } = snapshot.page_of(&listing, &sql).await?;
+        let items = shape.items(&snapshot, items).await?;
         let page = Page { epoch, items, next_cursor };
         if listing.sparse { Json(page.sparse(&listing.fields)?).into_response() } else { Json(page).into_response() }
     } else {

@@ -1,11 +1,11 @@
 //! A list in the form that was asked for: a page of JSON, or all of its rows as CSV, JSON Lines or a workbook, streamed.
 //!
 //! ```text
-//!  Postgres ── rows, as they come ──▶ lines ──▶ chunks (bounded) ──▶ body
+//!  Postgres ── some rows at a time ──▶ lines ──▶ chunks (bounded) ──▶ body
 //!                                └──▶ sheet (a file on disk) ── when it is whole ──▶ body
 //! ```
 //!
-//! 1. A row is held once: neither the rows nor the answer stand in memory as a whole. A reader who is slow holds Postgres
+//! 1. Neither the rows nor the answer stand in memory as a whole. A reader who is slow holds Postgres
 //!    back, and one who stops reading is left after [`PATIENCE`].
 //! 2. All rows are of one commit of the dataflow.
 //! 3. An export that fails half-way ends without the end of its body, so that no part is taken for the whole.
@@ -13,17 +13,18 @@
 pub mod lines;
 pub mod workbook;
 
+use std::future::Future;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{TryStreamExt, stream};
+use futures_util::stream;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::database::{self, Database, Snapshot, misread, refused};
+use crate::database::{self, Database, Snapshot, records};
 use crate::listing::Listing;
 use crate::problem::Problem;
 use crate::values::Record;
@@ -33,6 +34,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a chunk, and chunks on the way.
 const CHUNK: usize = 64 * 1024;
 const CHUNKS: usize = 4;
+/// Rows that are read at a time.
+const ROWS: i32 = 1000;
 
 /// The form of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +106,27 @@ impl Format {
     }
 }
 
+/// What makes the items of a list out of rows. A function that makes an item of a row is one.
+pub trait Shape<R>: Send + Sync + 'static {
+    /// An item.
+    type Item: Serialize + Send;
+
+    /// Makes the items of some rows, in their order; what else they need is read from the same snapshot.
+    fn items(
+        &self,
+        snapshot: &Snapshot<'_>,
+        rows: Vec<R>,
+    ) -> impl Future<Output = Result<Vec<Self::Item>, Problem>> + Send;
+}
+
+impl<R: Send, T: Serialize + Send, F: Fn(R) -> Result<T, Problem> + Send + Sync + 'static> Shape<R> for F {
+    type Item = T;
+
+    async fn items(&self, _: &Snapshot<'_>, rows: Vec<R>) -> Result<Vec<T>, Problem> {
+        rows.into_iter().map(self).collect()
+    }
+}
+
 /// The members of an item that were asked for, in their order.
 pub fn chosen(item: &impl Serialize, fields: &[&'static str]) -> Result<Map<String, Value>, serde_json::Error> {
     let Value::Object(mut members) = serde_json::to_value(item)? else { return Ok(Map::new()) };
@@ -139,14 +163,14 @@ fn sink(format: Format, fields: &[&'static str]) -> Result<Box<dyn Sink>, String
     })
 }
 
-/// All rows of a list, streamed, and the epoch that they are of. `shape` makes the item of a row.
+/// All rows of a list, streamed, and the epoch that they are of.
 ///
 /// # Errors
 /// When there is no room for another export, or Postgres does not answer.
-pub async fn stream<R: Record + 'static, T: Serialize + Send>(
+pub async fn stream<R: Record + Send + 'static>(
     database: &Database,
     mut listing: Listing,
-    shape: impl Fn(R) -> Result<T, Problem> + Send + Sync + 'static,
+    shape: impl Shape<R>,
 ) -> Result<(i64, Response), Problem> {
     let seat = database.export_seat()?;
     let (format, fields) = (listing.format, listing.fields.clone());
@@ -197,32 +221,6 @@ fn attachment(format: Format, epoch: i64, body: Body) -> Response {
     response
 }
 
-/// Answers items that are in memory already.
-///
-/// # Errors
-/// A defect.
-pub fn whole<T: Serialize>(format: Format, fields: &[&'static str], items: &[T]) -> Result<Response, Problem> {
-    let make = || -> Result<Vec<Bytes>, String> {
-        let mut sink = sink(format, fields)?;
-        for item in items {
-            sink.row(chosen(item, fields).map_err(|error| error.to_string())?)?;
-        }
-        sink.end()?;
-        std::iter::from_fn(|| sink.next().transpose()).collect()
-    };
-    let chunks = make().map_err(|error| {
-        tracing::error!(error, "an export could not be made");
-        Problem::internal()
-    })?;
-    let body = Body::from_stream(stream::iter(chunks.into_iter().map(Ok::<_, std::io::Error>)));
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(format.media_type())),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::VARY, HeaderValue::from_static("accept")),
-    ];
-    Ok((headers, body).into_response())
-}
-
 /// Why an export stopped before its end.
 enum Stopped {
     /// Whoever asked is gone, or too slow.
@@ -255,26 +253,29 @@ impl Writer {
     }
 
     /// Writes the parts of the list one after another, each in the order of an index, so that nothing is sorted as a whole.
-    async fn write<R: Record, T: Serialize + Send>(
+    async fn write<R: Record + Send>(
         &mut self,
         snapshot: &Snapshot<'_>,
         listing: &mut Listing,
-        shape: &(impl Fn(R) -> Result<T, Problem> + Send + Sync),
+        shape: &impl Shape<R>,
     ) -> Result<(), Stopped> {
         let mut left = listing.limit.unwrap_or(usize::MAX);
-        let statements = listing.parts(&R::columns());
-        for statement in statements {
-            let mut rows =
-                Box::pin(snapshot.stream(&statement, listing.binds.values()).await.map_err(Stopped::Database)?);
+        for statement in listing.parts(&R::columns()) {
+            let portal = snapshot.portal(&statement, &listing.binds.values()).await.map_err(Stopped::Database)?;
             while left > 0 {
-                let row = rows.try_next().await.map_err(|error| Stopped::Database(refused(&error)))?;
-                let Some(row) = row else { break };
-                let record = R::from_row(&row).map_err(|error| Stopped::Database(misread(&error)))?;
-                let item = shape(record).map_err(Stopped::Database)?;
-                let members = chosen(&item, &self.fields).map_err(|error| Stopped::Unwritten(error.to_string()))?;
-                self.sink.row(members).map_err(Stopped::Unwritten)?;
-                left -= 1;
-                self.send().await?;
+                let mut rows = snapshot.fetch(&portal, ROWS).await.map_err(Stopped::Database)?;
+                if rows.is_empty() {
+                    break;
+                }
+                rows.truncate(left);
+                left -= rows.len();
+                let records: Vec<R> = records(&rows).map_err(Stopped::Database)?;
+                drop(rows);
+                for item in shape.items(snapshot, records).await.map_err(Stopped::Database)? {
+                    let members = chosen(&item, &self.fields).map_err(|error| Stopped::Unwritten(error.to_string()))?;
+                    self.sink.row(members).map_err(Stopped::Unwritten)?;
+                    self.send().await?;
+                }
             }
         }
         tokio::task::block_in_place(|| self.sink.end()).map_err(Stopped::Unwritten)?;

@@ -41,6 +41,7 @@ use crate::values::Day;
         (name = "Messages", description = "Single messages, out of the sealed archive"),
         (name = "Uploads", description = "Files that are uploaded, and where they stand"),
         (name = "Mappings", description = "How sheets of other makes are read"),
+        (name = "Settings", description = "What is set, and what can be changed without a restart"),
         (name = "Sessions", description = "Signing in and out, and the own password"),
         (name = "Users", description = "Accounts, for administrators"),
         (name = "Keys", description = "Keys of programs, for administrators"),

@@ -89,7 +89,8 @@ permissions! {
         [Admin Manager Analyst],
     LiveRead "live.read" "be told of commits" [Admin Manager Analyst Chatter Creator Service],
     OpsRead "ops.read" "see whether what runs goes well" [Admin Manager Analyst Service],
-    SettingsRead "settings.read" "see what the API is set to, without secrets" [Admin],
+    SettingsRead "settings.read" "see what the API and folders are set to, without secrets" [Admin],
+    SettingsWrite "settings.write" "change settings of the API and of folders" [Admin],
     AccountOwn "account.own" "see and end own sessions, change the own password and second factor" [Admin Manager Analyst Chatter Creator],
     UsersRead "users.read" "see accounts" [Admin],
     UsersWrite "users.write" "invite, change and disable accounts" [Admin],
@@ -117,7 +118,7 @@ pub enum Access {
 use Access::{Needs, Public};
 use Permission::{
     AccountOwn, AuditRead, ClustersRead, FansRead, FiguresRead, FilesRead, FilesWrite, KeysRead, KeysWrite, LiveRead,
-    MessagesRead, OpsRead, SettingsRead, UsersRead, UsersWrite,
+    MessagesRead, OpsRead, SettingsRead, SettingsWrite, UsersRead, UsersWrite,
 };
 
 /// Every route: method, path as the router has it, what it asks for. `GET` answers `HEAD` too.
@@ -160,6 +161,11 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/live", Needs(LiveRead)),
     ("GET", "/api/v1/ops/tasks", Needs(OpsRead)),
     ("GET", "/api/v1/settings", Needs(SettingsRead)),
+    ("PUT", "/api/v1/settings/{variable}", Needs(SettingsWrite)),
+    ("DELETE", "/api/v1/settings/{variable}", Needs(SettingsWrite)),
+    ("GET", "/api/v1/settings/folders", Needs(SettingsRead)),
+    ("PUT", "/api/v1/settings/folders", Needs(SettingsWrite)),
+    ("DELETE", "/api/v1/settings/folders", Needs(SettingsWrite)),
     ("GET", "/api/v1/ingest/uploads", Needs(FilesRead)),
     ("POST", "/api/v1/ingest/uploads", Needs(FilesWrite)),
     ("GET", "/api/v1/ingest/uploads/{id}", Needs(FilesRead)),

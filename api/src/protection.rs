@@ -38,7 +38,7 @@ const STREAM_LASTS: Duration = Duration::from_secs(15 * 60);
 /// The layer around every route.
 pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let asker = Asker::of(&request, &app.settings.proxies);
-    let origin = origin::Origin::of(request.headers(), &app.settings.origins);
+    let origin = origin::Origin::of(request.headers(), &app.settings.in_force.now().origins);
     if let Some(answer) = origin.preflight(request.method()) {
         return answer;
     }
@@ -93,7 +93,7 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
         Ok(reader) => reader,
         Err(problem) => return problem.into_response(),
     };
-    let rate = match app.limits.count(reader.as_deref(), &asker) {
+    let rate = match app.limits.count(app.settings.in_force.now().rate, reader.as_deref(), &asker) {
         Ok(rate) => rate,
         Err((rate, seconds)) => {
             let problem =
@@ -164,10 +164,10 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// What is to be noted of a request in the audit trail. What accounts do they note by themselves, with what it was.
+/// What is to be noted of a request in the audit trail. What accounts and settings do they note by themselves, with what it was.
 fn deed(reader: &Reader, asker: &Asker, request: &Request) -> Option<Arc<Deed>> {
     let (method, path) = (request.method(), request.uri().path());
-    let by_itself = ["auth", "users", "keys"].iter().any(|own| path.starts_with(&format!("/api/v1/{own}")));
+    let by_itself = ["auth", "users", "keys", "settings"].iter().any(|own| path.starts_with(&format!("/api/v1/{own}")));
     let action = || format!("{method} by the API");
     (!is_safe(method) && !by_itself).then(|| Arc::new(Deed::new(&reader.name, action(), path, asker)))
 }

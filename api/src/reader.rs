@@ -149,10 +149,12 @@ const TABLES: &[(&str, Rows)] = &[
     ("app.rejects", Rows::Open),
     ("app.mappings", Rows::Open),
     ("app.mappings_generation", Rows::Open),
+    ("app.folder_settings", Rows::Open),
     ("app.ingest_requests", Rows::Open),
     ("app.folders", Rows::Open),
     ("app.sources", Rows::Open),
     ("app.tasks", Rows::Open),
+    ("app.settings", Rows::Open),
     // The one statement that names it asks for those of the account that asks.
     ("app.sessions", Rows::Open),
 ];

@@ -203,7 +203,7 @@ mod tests {
         let database = Database::new(&postgres, 1, settings.timeout, settings.slow).expect("a pool");
         let commits = Commits::new(CancellationToken::new(), 1);
         let accounts = crate::accounts::Accounts::new(&postgres, &settings).expect("a pool");
-        let limits = Arc::new(crate::protection::limits::Limits::new(0, 1));
+        let limits = Arc::new(crate::protection::limits::Limits::new(1));
         let progress = Default::default();
         let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
         let router = Router::new()

@@ -51,6 +51,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(live::stream))
         .routes(routes!(ops::tasks))
         .routes(routes!(settings::list))
+        .routes(routes!(settings::change, settings::reset))
+        .routes(routes!(settings::folders::list, settings::folders::save, settings::folders::remove))
         .nest("/ingest", ingest::routes())
 }
 
@@ -68,6 +70,7 @@ pub(crate) fn lists() -> Vec<List> {
         messages::described(),
         ops::described(),
         settings::described(),
+        settings::folders::described(),
     ];
     lists.extend(ingest::lists());
     lists.extend(creators::described());

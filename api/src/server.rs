@@ -62,6 +62,8 @@ impl FromRef<App> for Database {
     }
 }
 
+/// How long the stored settings may take before requests are answered without them.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// How long requests that have begun may go on after the stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(4);
 
@@ -95,7 +97,7 @@ impl Server {
         let database = Database::new(&postgres, settings.pool, settings.timeout, settings.slow)?;
         let commits = Commits::new(closing.clone(), settings.live_streams);
         let accounts = Accounts::new(&postgres, &settings)?;
-        let limits = Arc::new(protection::limits::Limits::new(settings.rate, settings.at_once));
+        let limits = Arc::new(protection::limits::Limits::new(settings.at_once));
         let progress = Progress::default();
         let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
         Ok(Server { listener, address, router: router(app.clone()), app, postgres, certificates, closing })
@@ -117,6 +119,10 @@ impl Server {
         let beside = tokio::spawn(ingest::beside(app.clone(), postgres.clone()));
         let following = tokio::spawn(app.commits.clone().follow(postgres));
         let resealing = tokio::spawn(app.accounts.clone().reseal());
+        let in_force = app.settings.in_force.clone();
+        // What is stored holds from the first answer on; if Postgres does not answer yet, nobody can sign in either.
+        let _ = tokio::time::timeout(FIRST_LOOK, in_force.look(&app.accounts.store)).await;
+        tokio::spawn(in_force.follow(app.accounts.store.clone(), closing.clone()));
         let _end_streams = closing.clone().drop_guard();
         if let Some(certificates) = certificates.clone() {
             tokio::spawn(certificates::follow(certificates, closing.clone()));

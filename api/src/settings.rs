@@ -1,5 +1,7 @@
 //! What can be set.
 
+mod changeable;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,12 +12,11 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::accounts::mail::Mail;
-use crate::accounts::second_factor::Demand;
-use crate::accounts::sessions::Lasting;
 use crate::certificates::CertificateFiles;
 use crate::connections::Bounds;
+pub use changeable::{Changeable, InForce, Stored};
 
-/// How the API answers.
+/// How the API answers. What can be changed while it runs is in [`Changeable`].
 ///
 /// - `FANDOM_PORT`: the port; 0 takes a free one (8080).
 /// - `FANDOM_LISTEN`: the address of this machine that is listened on (127.0.0.1).
@@ -32,20 +33,14 @@ use crate::connections::Bounds;
 /// - `FANDOM_ARCHIVE_KEY`: the keys of the message archive, see [`KeyRing`]; without it no single messages are shown.
 /// - `FANDOM_SECRETS_KEY`: the keys that secrets of the API in the database are sealed with (the keys that sign tokens, and the secrets of second
 ///   factors), see [`KeyRing`]. Required.
-/// - `FANDOM_SECOND_FACTOR`: who must have a second factor: `administrators`, `everyone`, or nobody (`optional`).
 /// - `FANDOM_API_KEY`: a key that is accepted as an administrator's without an account, of at least 32 characters, for whatever
 ///   starts this process (none).
-/// - `FANDOM_API_RATE`: requests a second by one account, key or address, 0 for any number (200). Five times as many may come at once.
 /// - `FANDOM_API_AT_ONCE`: requests under way at once; one more is turned away (512).
 /// - `FANDOM_API_CONNECTIONS`: connections at once; further ones wait until one is closed (4096).
 /// - `FANDOM_API_HEADER_SECONDS`: for how long a connection may be idle, or dribble the headers of a request (65, longer than
 ///   balancers keep idle connections).
 /// - `FANDOM_API_TLS_CERT`, `FANDOM_API_TLS_KEY`: files of a certificate with its chain and of its key, PEM; with them nothing is
 ///   answered but over TLS. They are read again when they change.
-/// - `FANDOM_SESSION_HOURS`: how long a session lasts (720, which is 30 days).
-/// - `FANDOM_SESSION_IDLE_HOURS`: how long a session lasts without being used (168, which is 7 days).
-/// - `FANDOM_TEAM_RANKS`: whether a chatter is told their rank among all chatters, `yes` or `no` (`no`).
-/// - `FANDOM_API_ORIGINS`: origins of pages elsewhere that may read answers, such as `https://board.example`, separated by commas.
 /// - `FANDOM_API_PROXIES`: addresses of proxies that are believed when they say for whom they ask, separated by commas.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
@@ -75,26 +70,18 @@ pub struct ApiSettings {
     pub archive_keys: Option<KeyRing>,
     /// The keys that secrets in the database are sealed with.
     pub secret_keys: Option<KeyRing>,
-    /// Who must have a second factor.
-    pub second_factor: Demand,
     /// A key of whatever starts this process.
     pub key: Option<String>,
-    /// Requests a second by one asker; 0 for any number.
-    pub rate: u32,
     /// Requests under way at once.
     pub at_once: usize,
-    /// Origins of pages elsewhere that may read answers.
-    pub origins: Vec<String>,
     /// Addresses of proxies that are believed.
     pub proxies: Vec<IpAddr>,
     /// What connections are bound by.
     pub bounds: Bounds,
     /// The certificate that is shown; without one, TLS is left to a proxy.
     pub tls: Option<CertificateFiles>,
-    /// How long sessions last.
-    pub sessions: Lasting,
-    /// Whether chatters are told their rank among all.
-    pub team_ranks: bool,
+    /// What can be changed while the API runs.
+    pub in_force: InForce,
     /// How messages are sent.
     pub(crate) mail: Option<Mail>,
 }
@@ -138,18 +125,9 @@ impl ApiSettings {
                 .collect(),
             archive_keys: KeyRing::from_env(env, sealing::ARCHIVE),
             secret_keys: secret_keys(env),
-            second_factor: Demand::from_env(env),
             key: start_key(env),
-            rate: env.parsed("FANDOM_API_RATE", 200, "a number of requests a second"),
             at_once: env.checked("FANDOM_API_AT_ONCE", 512, "a number from 1 to 100000", |text| {
                 text.parse().ok().filter(|count| (1..=100_000).contains(count))
-            }),
-            origins: env.checked("FANDOM_API_ORIGINS", Vec::new(), "origins such as https://board.example", |text| {
-                let origin = |text: &str| {
-                    let text = text.trim();
-                    (text.contains("://") && !text.ends_with('/')).then(|| text.to_owned())
-                };
-                text.split(',').map(origin).collect()
             }),
             proxies: env.checked("FANDOM_API_PROXIES", Vec::new(), "addresses such as 10.0.0.1", |text| {
                 text.split(',').map(|address| address.trim().parse().ok()).collect()
@@ -161,12 +139,7 @@ impl ApiSettings {
                 headers: seconds(env, "FANDOM_API_HEADER_SECONDS", 65),
             },
             tls: certificate(env),
-            sessions: sessions(env),
-            team_ranks: env.checked("FANDOM_TEAM_RANKS", false, "yes or no", |text| match text {
-                "yes" => Some(true),
-                "no" => Some(false),
-                _ => None,
-            }),
+            in_force: InForce::from_env(env),
             mail: Mail::from_env(env),
         }
     }
@@ -177,7 +150,7 @@ impl ApiSettings {
             |paths: Option<[&PathBuf; 2]>, place: usize| json!(paths.map(|paths| paths[place].display().to_string()));
         let tls = self.tls.as_ref().map(|files| [&files.certificate, &files.key]);
         let proxies: Vec<String> = self.proxies.iter().map(IpAddr::to_string).collect();
-        vec![
+        let mut all = vec![
             ("FANDOM_PORT", self.port.into()),
             ("FANDOM_LISTEN", self.listen.to_string().into()),
             ("FANDOM_REPORTING_TZ", json!(self.reporting_tz.iana_name())),
@@ -193,19 +166,15 @@ impl ApiSettings {
             ("FANDOM_UPLOADS_DIR", json!(self.uploads.as_ref().map(|folder| folder.display().to_string()))),
             ("FANDOM_MAX_FILE_BYTES", self.max_file_bytes.into()),
             ("FANDOM_API_HOSTS", json!(self.hosts)),
-            ("FANDOM_API_RATE", self.rate.into()),
             ("FANDOM_API_AT_ONCE", self.at_once.into()),
-            ("FANDOM_API_ORIGINS", json!(self.origins)),
             ("FANDOM_API_PROXIES", json!(proxies)),
-            ("FANDOM_SESSION_HOURS", self.sessions.hours.into()),
-            ("FANDOM_SESSION_IDLE_HOURS", self.sessions.idle_hours.into()),
-            ("FANDOM_TEAM_RANKS", self.team_ranks.into()),
-            ("FANDOM_SECOND_FACTOR", self.second_factor.name().into()),
             ("FANDOM_SECRETS_KEY", self.secret_keys.is_some().into()),
             ("FANDOM_API_KEY", self.key.is_some().into()),
             ("FANDOM_ARCHIVE_KEY", self.archive_keys.is_some().into()),
             ("FANDOM_SMTP_URL", self.mail.is_some().into()),
-        ]
+        ];
+        all.extend(self.in_force.now().shown());
+        all
     }
 }
 
@@ -231,15 +200,6 @@ fn secret_keys(env: &mut Env) -> Option<KeyRing> {
         env.problem(sealing::SECRETS, "is not set; `openssl rand -base64 32` makes such a key");
     }
     KeyRing::from_env(env, sealing::SECRETS)
-}
-
-fn sessions(env: &mut Env) -> Lasting {
-    let mut hours = |variable, default| {
-        env.checked(variable, default, "a number of hours from 1 to 8760", |text| {
-            text.parse().ok().filter(|hours| (1..=8760).contains(hours))
-        })
-    };
-    Lasting { hours: hours("FANDOM_SESSION_HOURS", 720), idle_hours: hours("FANDOM_SESSION_IDLE_HOURS", 168) }
 }
 
 /// The key of whatever starts this process. What is wrong with it is told without repeating it.

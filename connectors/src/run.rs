@@ -6,8 +6,8 @@
 //! `app.uploads` where this one ended.
 
 mod inspect;
-mod mappings;
 mod plan;
+mod readings;
 mod root;
 mod session;
 mod wake;
@@ -167,7 +167,7 @@ struct Servers {
     broker: Arc<Broker>,
     postgres: PostgresSettings,
     isolation: Isolation,
-    /// Moves on when the API asks something or a mapping changes.
+    /// Moves on when the API asks something, or a mapping or a folder's settings change.
     woken: watch::Receiver<u64>,
 }
 

@@ -7,6 +7,7 @@ pub mod drive;
 pub mod folder;
 mod stamp;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// From one look to the next, about, where nothing happens.
     fn every(&self) -> Duration;
+
+    /// Takes how often to look for changes where that is not as the source was made: by folder, of the whole source under no name.
+    fn pace(&self, intervals: &HashMap<String, Duration>);
 
     /// Asks the source to look for changes now, if it does not do so at each look.
     fn hurry(&self) {}
@@ -105,6 +109,8 @@ pub struct Seen {
     pub fingerprint: Option<String>,
     /// How it is read, where not as the other files of the source.
     pub reading: Option<Arc<Reading>>,
+    /// The id of the folder of Google Drive through which it was found, if it was.
+    pub drive_folder: Option<Arc<str>>,
     /// Where it is on the local disk, for a source that has it there.
     pub path: PathBuf,
 }

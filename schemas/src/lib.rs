@@ -7,6 +7,7 @@
 //! - [`topics`]: names and settings of the topics.
 //! - [`identity`]: when two names mean the same creator, chatter or fan.
 //! - [`mappings`]: how sheets of other makes are read as kinds.
+//! - [`folders`]: how files of a folder are read, where administrators have said so.
 //! - [`bounds`]: the greatest values that are believed.
 //! - [`migrations`]: the schemas of the Postgres database; [`rights`]: who may do what in it.
 //!
@@ -14,6 +15,7 @@
 
 pub mod bounds;
 pub mod documents;
+pub mod folders;
 pub mod identity;
 pub mod keys;
 pub mod manifest;

@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::folders::{is_folder, is_source};
 use crate::rows::{Basis, Kind};
 pub use fields::{Field, Holds, fields};
 pub use table::{Stored, all, remove, save};
@@ -139,14 +140,10 @@ impl Mapping {
         if RESERVED.contains(&self.name.as_str()) {
             problems.push(format!("name: `{}` means something else in the API; give it another", self.name));
         }
-        let source = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if self.source.is_empty() || !self.source.chars().all(source) {
+        if !is_source(&self.source) {
             problems.push("source: give the name of a source, such as uploads or inbox".to_owned());
         }
-        let part = |part: &str| part.is_empty() || matches!(part, "." | "..");
-        if !self.folder.is_empty()
-            && (self.folder.split('/').any(part) || has_control(&self.folder) || self.folder.len() > 500)
-        {
+        if !is_folder(&self.folder) {
             problems.push("folder: give a path such as crm/2026, or nothing for the whole source".to_owned());
         }
         for (name, take) in &self.columns {

@@ -44,6 +44,7 @@ const RIGHTS: &[(&str, [&str; 4])] = &[
     ("app.ingest_requests", ["select, update, delete", NONE, NONE, "select, insert, delete"]),
     ("app.mappings", [READ, NONE, NONE, ALL]),
     ("app.mappings_generation", [READ, NONE, NONE, "select, update"]),
+    ("app.folder_settings", [READ, NONE, NONE, ALL]),
     ("app.folders", [KEEP, NONE, NONE, NONE]),
     ("app.sources", [KEEP, NONE, NONE, READ]),
     ("app.drive_listings", [ALL, NONE, NONE, NONE]),
@@ -58,6 +59,8 @@ const RIGHTS: &[(&str, [&str; 4])] = &[
     ("app.archive_messages", [NONE, NONE, ALL, READ]),
     ("app.archive_texts", [NONE, NONE, ALL, READ]),
     ("app.archive_keys", [NONE, NONE, ALL, NONE]),
+    // Settings.
+    ("app.settings", [NONE, NONE, NONE, ALL]),
     // Accounts.
     ("app.users", [NONE, NONE, NONE, KEEP]),
     ("app.sessions", [NONE, NONE, NONE, KEEP]),

@@ -1,6 +1,8 @@
 //! Uploads and mappings, over real Kafka and Postgres: what is uploaded counts, is read again, and is taken back; sheets of another
 //! make are mapped through the API; a crash between any two steps loses nothing.
 
+#[path = "uploads/folders.rs"]
+mod folders;
 #[path = "uploads/traces.rs"]
 mod traces;
 
@@ -16,14 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A sales record; each row is instant, fan, and net and gross revenue.
 fn sales(rows: &[(&str, &str, &str)]) -> Vec<u8> {
+    sales_under("Date & time UTC", "Tania (OF)", rows)
+}
+
+/// The same of a creator, with the instants under that header.
+fn sales_under(instants: &str, creator: &str, rows: &[(&str, &str, &str)]) -> Vec<u8> {
     let mut book = rust_xlsxwriter::Workbook::new();
     let sheet = book.add_worksheet();
-    let headers = ["Date & time UTC", "Employee", "Creator", "Fan", "Gross revenue", "Net revenue", "Type"];
+    let headers = [instants, "Employee", "Creator", "Fan", "Gross revenue", "Net revenue", "Type"];
     for (column, header) in (0..).zip(headers) {
         sheet.write(0, column, header).expect("a cell");
     }
     for (row, (at, fan, net)) in (1..).zip(rows) {
-        for (column, cell) in (0..).zip([*at, "Iva", "Tania (OF)", *fan, *net, *net, "Tips"]) {
+        for (column, cell) in (0..).zip([*at, "Iva", creator, *fan, *net, *net, "Tips"]) {
             sheet.write(row, column, cell).expect("a cell");
         }
     }

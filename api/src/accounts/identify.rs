@@ -124,7 +124,7 @@ impl Accounts {
             return Ok(known);
         }
         let connection = self.store.connection().await?;
-        let idle = self.lasting.idle();
+        let idle = self.settings.now().sessions.idle();
         let of_session = |condition: &str| {
             format!(
                 "with used as (
@@ -159,7 +159,7 @@ impl Accounts {
             Credentials::Cookie(cookie) => Some(tokens::csrf(cookie)),
             _ => None,
         };
-        let reader = Arc::new(reader(&row, csrf, self.second_factor)?);
+        let reader = Arc::new(reader(&row, csrf, self.settings.now().second_factor)?);
         self.known.put(began, known_by, &reader);
         Ok(Some(reader))
     }

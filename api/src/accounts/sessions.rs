@@ -127,7 +127,7 @@ impl Accounts {
         let insert = format!(
             "insert into app.sessions (id, user_id, cookie, address, agent, expires_at) values ($1, $2, $3, $4, $5,
                 now() + interval '{} hours')",
-            self.lasting.hours
+            self.settings.now().sessions.hours
         );
         let kept = cookie.as_deref().map(tokens::digest);
         let address = asker.address.to_string();
@@ -161,7 +161,7 @@ impl Accounts {
         let mut connection = self.store.connection().await?;
         let hash = tokens::digest(refresh);
         // One statement decides who used it first.
-        let idle = self.lasting.idle();
+        let idle = self.settings.now().sessions.idle();
         let take = format!(
             "with used as (
                 update app.refresh_tokens set used_at = now() where hash = $1 and used_at is null returning session_id

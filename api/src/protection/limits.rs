@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use governor::clock::{Clock, DefaultClock};
@@ -35,10 +36,27 @@ type Limiter = RateLimiter<Who, DefaultKeyedStateStore<Who>, DefaultClock, State
 
 /// What is counted.
 pub struct Limits {
-    rate: Option<Limiter>,
-    per_second: u32,
+    counting: RwLock<Counting>,
     counted: AtomicU32,
     under_way: Semaphore,
+}
+
+/// By which rate is counted.
+#[derive(Clone)]
+struct Counting {
+    per_second: u32,
+    limiter: Option<Arc<Limiter>>,
+}
+
+impl Counting {
+    fn by(per_second: u32) -> Counting {
+        let quota = NonZeroU32::new(per_second).zip(NonZeroU32::new(per_second.saturating_mul(BURST_SECONDS)));
+        let limiter = quota.map(|(rate, burst)| {
+            RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))
+                .with_middleware::<StateInformationMiddleware>()
+        });
+        Counting { per_second, limiter: limiter.map(Arc::new) }
+    }
 }
 
 /// What is left to somebody.
@@ -49,14 +67,23 @@ pub struct Rate {
 }
 
 impl Limits {
-    /// So many requests a second for each, none counted with 0; and so many at once of all.
-    pub fn new(per_second: u32, at_once: usize) -> Limits {
-        let quota = NonZeroU32::new(per_second).zip(NonZeroU32::new(per_second.saturating_mul(BURST_SECONDS)));
-        let rate = quota.map(|(rate, burst)| {
-            RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))
-                .with_middleware::<StateInformationMiddleware>()
-        });
-        Limits { rate, per_second, counted: AtomicU32::new(0), under_way: Semaphore::new(at_once) }
+    /// So many requests at once of all.
+    pub fn new(at_once: usize) -> Limits {
+        let counting = RwLock::new(Counting::by(0));
+        Limits { counting, counted: AtomicU32::new(0), under_way: Semaphore::new(at_once) }
+    }
+
+    /// What counts by that rate; where it is another one than before, from the start.
+    fn counting(&self, per_second: u32) -> Counting {
+        let counting = self.counting.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if counting.per_second == per_second {
+            return counting;
+        }
+        let mut counting = self.counting.write().unwrap_or_else(PoisonError::into_inner);
+        if counting.per_second != per_second {
+            *counting = Counting::by(per_second);
+        }
+        counting.clone()
     }
 
     /// Room for one more request, given back when its answer begins; none when it must be turned away.
@@ -64,12 +91,17 @@ impl Limits {
         self.under_way.try_acquire().ok()
     }
 
-    /// Counts a request.
+    /// Counts a request, of so many a second for each; none is counted with 0.
     ///
     /// # Errors
     /// What is left, and the seconds to wait, when it was one too many.
-    pub fn count(&self, reader: Option<&Reader>, asker: &Asker) -> Result<Option<Rate>, (Option<Rate>, u64)> {
-        let Some(limiter) = &self.rate else { return Ok(None) };
+    pub fn count(
+        &self,
+        per_second: u32,
+        reader: Option<&Reader>,
+        asker: &Asker,
+    ) -> Result<Option<Rate>, (Option<Rate>, u64)> {
+        let Some(limiter) = self.counting(per_second).limiter else { return Ok(None) };
         if self.counted.fetch_add(1, Ordering::Relaxed) % CLEAN_EVERY == CLEAN_EVERY - 1 {
             limiter.retain_recent();
         }
@@ -78,7 +110,6 @@ impl Limits {
             Some(Reader { key: Some(key), .. }) => Who::Key(key.clone()),
             _ => Who::Address(asker.address),
         };
-        let per_second = self.per_second;
         match limiter.check_key(&who) {
             Ok(state) => Ok(Some(Rate { per_second, left: state.remaining_burst_capacity(), wait_seconds: 1 })),
             Err(not_until) => {

@@ -5,18 +5,16 @@
 
 use std::collections::HashMap;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use fandom_schemas::identity::file_id;
 use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
 use crate::cursor::KeyType::{Instant as InstantKey, Integer, Text};
-use crate::database::{Database, Page, records};
-use crate::export::{self, Format};
+use crate::database::{Database, Page, Snapshot, answer_anew, records};
+use crate::export::Shape;
 use crate::listing::{Key, Listing};
 use crate::openapi::List;
 use crate::parameters::Parameters;
@@ -149,9 +147,6 @@ pub async fn list(State(database): State<Database>, mut parameters: Parameters) 
     let states = parameters.words("state", &["seen", "publishing", "live", "failed", "gone"]);
     let sought = parameters.text("q");
     parameters.finish()?;
-    let (format, fields, sparse) = (listing.format, listing.fields.clone(), listing.sparse);
-    // An export has all files, which are thousands at most.
-    listing.limit = listing.limit.or(Some(1_000_000));
     listing.with = ENTRIES.to_owned();
     listing.from = "entries".to_owned();
     listing.one_of("state", states);
@@ -159,31 +154,31 @@ pub async fn list(State(database): State<Database>, mut parameters: Parameters) 
         listing.contains(&["name"], &text);
     }
 
-    let mut connection = database.connection().await?;
-    let snapshot = connection.snapshot().await?;
-    let page = snapshot.page::<Entry>(listing).await?;
-    let id =
-        |entry: &Entry| entry.live_id.or(entry.file.as_deref().map(|file| file_id(file).cast_signed())).unwrap_or(0);
-    let ids: Vec<i64> = page.items.iter().map(id).collect();
-    let sql = format!("select {} from views.files where file_id = any($1) order by position", Sheet::columns());
-    let sheets: Vec<Sheet> = records(&snapshot.query(&sql, &[(&ids, Type::INT8_ARRAY)]).await?)?;
-    let mut by_file: HashMap<i64, Vec<Sheet>> = HashMap::new();
-    for sheet in sheets {
-        by_file.entry(sheet.file_id).or_default().push(sheet);
+    answer_anew(&database, listing, WithSheets).await
+}
+
+/// Makes files of entries and their sheets.
+struct WithSheets;
+
+impl Shape<Entry> for WithSheets {
+    type Item = File;
+
+    async fn items(&self, snapshot: &Snapshot<'_>, entries: Vec<Entry>) -> Result<Vec<File>, Problem> {
+        let of_file = |file: &str| file_id(file).cast_signed();
+        let id = |entry: &Entry| entry.live_id.or(entry.file.as_deref().map(of_file)).unwrap_or(0);
+        let ids: Vec<i64> = entries.iter().map(id).collect();
+        let sql = format!("select {} from views.files where file_id = any($1) order by position", Sheet::columns());
+        let sheets: Vec<Sheet> = records(&snapshot.query(&sql, &[(&ids, Type::INT8_ARRAY)]).await?)?;
+        let mut by_file: HashMap<i64, Vec<Sheet>> = HashMap::new();
+        for sheet in sheets {
+            by_file.entry(sheet.file_id).or_default().push(sheet);
+        }
+        let file = |(entry, id): (Entry, i64)| {
+            let sheets = by_file.remove(&id).unwrap_or_default();
+            let sum = |figure: fn(&Sheet) -> i64| (!sheets.is_empty()).then(|| sheets.iter().map(figure).sum());
+            let (duplicates, doubtful_times) = (sum(|sheet| sheet.duplicates), sum(|sheet| sheet.doubtful_times));
+            File { file_id: Id(id), entry, duplicates, doubtful_times, sheets }
+        };
+        Ok(entries.into_iter().zip(ids).map(file).collect())
     }
-    let items = page.items.into_iter().zip(ids).map(|(entry, id)| {
-        let sheets = by_file.remove(&id).unwrap_or_default();
-        let sum = |figure: fn(&Sheet) -> i64| (!sheets.is_empty()).then(|| sheets.iter().map(figure).sum());
-        let (duplicates, doubtful_times) = (sum(|sheet| sheet.duplicates), sum(|sheet| sheet.doubtful_times));
-        File { file_id: Id(id), entry, duplicates, doubtful_times, sheets }
-    });
-    let page = Page { epoch: page.epoch, items: items.collect(), next_cursor: page.next_cursor };
-    if format != Format::Json {
-        return export::whole(format, &fields, &page.items);
-    }
-    if sparse {
-        let page = page.sparse(&fields)?;
-        return Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))], Json(page)).into_response());
-    }
-    Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))], Json(page)).into_response())
 }

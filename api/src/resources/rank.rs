@@ -71,7 +71,7 @@ pub async fn own(
     let by = parameters.word("by", &MEASURES);
     let range = days(&mut parameters);
     parameters.finish()?;
-    if !app.settings.team_ranks {
+    if !app.settings.in_force.now().team_ranks {
         let detail = "ranks among all chatters are not told here; FANDOM_TEAM_RANKS=yes lets the API tell them";
         return Err(Problem::new(Kind::NotFound, detail));
     }

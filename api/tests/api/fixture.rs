@@ -233,7 +233,7 @@ async fn files(service: &Service) {
         .await;
 }
 
-/// Seven tasks, of which two have never gone well, and seven mappings of two sources.
+/// Seven tasks, of which two have never gone well, and seven mappings and settings of folders of two sources.
 pub async fn tasks_and_mappings(service: &Service) {
     service
         .run(
@@ -246,6 +246,10 @@ pub async fn tasks_and_mappings(service: &Service) {
             select 'mapping ' || n, (array['uploads', 'inbox'])[1 + n % 2], 'crm', 'message',
                    jsonb_build_object('name', 'mapping ' || n, 'kind', 'message', 'columns', '{}'::jsonb),
                    timestamptz '2026-11-01 10:00Z' + n / 2 * interval '1 minute'
+            from generate_series(0, 6) n;
+            insert into app.folder_settings (source, folder, platform, interval_ms, changed_by, changed_at)
+            select (array['uploads', 'inbox'])[1 + n % 2], 'folder ' || n / 2, case when n > 1 then 'OF' end, case when n < 3 then n * 1000 + 10 end,
+                   'admin@example.com', timestamptz '2026-11-01 10:00Z' + n / 2 * interval '1 minute'
             from generate_series(0, 6) n;
             "#,
         )

@@ -106,6 +106,7 @@ async fn every_list_has_every_form() {
         ("/template", "day"),
         ("/files", "-updated_at"),
         ("/settings", "-variable"),
+        ("/settings/folders", "-changed_at"),
         ("/ingest/mappings", "-name"),
     ] {
         same_in_every_form(&service, path, sort).await;

@@ -179,6 +179,8 @@ async fn text_that_looks_like_sql_is_only_text() {
             ("/files", "q"),
             ("/ops/tasks", "q"),
             ("/settings", "q"),
+            ("/settings/folders", "q"),
+            ("/settings/folders", "source"),
             ("/ingest/mappings", "q"),
             ("/ingest/mappings", "source"),
             ("/creators", "q"),

@@ -32,4 +32,5 @@ mod rights;
 mod scopes;
 mod second_factor;
 mod service;
+mod settings;
 mod walk;

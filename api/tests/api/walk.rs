@@ -121,6 +121,7 @@ async fn objects(service: &Service, path: &str, person: &Person, other: &str) ->
                 service.select("select to_jsonb(id) from app.api_keys where name = 'another program' limit 1").await;
             (id.as_str().map(str::to_owned), "none".to_owned())
         }
+        "/api/v1/settings/{variable}" => (None, "none".to_owned()),
         // What came in, and how it is read, is of no creator or chatter: the permission alone decides.
         path if path.starts_with("/api/v1/ingest/") => (None, "none".to_owned()),
         path => panic!("say in this test what {path} is to be asked for"),

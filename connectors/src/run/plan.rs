@@ -119,6 +119,7 @@ pub(super) mod tests {
             unusable: None,
             fingerprint: None,
             reading: None,
+            drive_folder: None,
             path: file.into(),
         }
     }

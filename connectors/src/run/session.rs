@@ -14,8 +14,8 @@ use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::inspect::inspect;
-use super::mappings::Mappings;
 use super::plan::{Task, plan};
+use super::readings::Readings;
 use super::root::files_of_another;
 use super::{PATIENCE, SessionError};
 use crate::isolation::Isolation;
@@ -63,7 +63,7 @@ pub(super) struct Session<S> {
     /// What `app.tasks` tells of the looks at the source.
     noted: Arc<tasks::Task>,
     wake: watch::Receiver<u64>,
-    mappings: Mappings,
+    readings: Readings,
     /// What was asked and can be answered after the next look.
     requests: Vec<Request>,
     /// The requests for which a file is being looked into.
@@ -136,7 +136,7 @@ impl<S: Source> Session<S> {
             counted: None,
             noted: Arc::clone(noted),
             wake,
-            mappings: Mappings::default(),
+            readings: Readings::default(),
             requests: Vec::new(),
             inspected: HashSet::new(),
             inspections: JoinSet::new(),
@@ -219,7 +219,7 @@ impl<S: Source> Session<S> {
                 ReadError::TooLarge { what, most, setting: "FANDOM_MAX_FILE_BYTES" }.to_string()
             });
         }
-        self.mappings.apply(self.source.name(), &mut listing.files, &self.publisher.reading);
+        self.readings.apply(self.source.name(), &mut listing.files, &self.publisher.reading);
         self.attend(&listing).await?;
         let now = Instant::now();
         let plan = plan(&listing, &self.known, &self.publisher.reading.key, |file| self.busy.contains(file));
@@ -241,12 +241,13 @@ impl<S: Source> Session<S> {
         Ok(())
     }
 
-    /// Asks Postgres whether mappings have changed and what was asked of the source.
+    /// Asks Postgres whether mappings or settings of folders have changed, and what was asked of the source.
     async fn ask_for_news(&mut self) -> Result<(), SessionError> {
         let News { generation, requests } = self.publisher.uploads.news().await?;
-        if generation != self.mappings.generation {
-            let stored = self.publisher.uploads.mappings().await?;
-            self.mappings.replace(generation, stored);
+        if generation != self.readings.generation {
+            let (mappings, folders) = self.publisher.uploads.stored_readings().await?;
+            self.readings.replace(generation, mappings, folders);
+            self.source.pace(&self.readings.intervals());
         }
         if requests.iter().any(|request| request.what == What::Sync) {
             self.source.hurry();

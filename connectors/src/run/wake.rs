@@ -1,4 +1,4 @@
-//! Wakes the sessions when the API asks something or a mapping changes. Without it they would find out at their next look.
+//! Wakes the sessions when the API asks something, or a mapping or a folder's settings change. Without it they would find out at their next look.
 
 use std::future::poll_fn;
 use std::time::Duration;

@@ -28,6 +28,7 @@ mod token;
 mod tree;
 mod view;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -43,7 +44,7 @@ use crate::workbook::ReadOptions;
 use api::Api;
 pub use credentials::{Credentials, SCOPE};
 use download::{DownloadError, download};
-use follow::{Folder, Follower, Shown};
+use follow::{Folder, Follower, Paces, Shown};
 use http::Http;
 use item::Kind;
 pub use settings::{DriveFolder, DriveSettings};
@@ -65,8 +66,8 @@ pub struct DriveSource {
     nudge: Arc<Notify>,
     /// Follows Drive from the first look on.
     follower: Mutex<Option<Follower>>,
-    /// Between two questions for changes, at the least.
-    every: Duration,
+    folders: Vec<Folder>,
+    paces: Arc<Paces>,
 }
 
 impl DriveSource {
@@ -85,15 +86,17 @@ impl DriveSource {
         let token = AccessToken::new(settings.credentials.clone());
         let api = Arc::new(Api::new(http, token, &settings.url, settings.backoff, stop.clone()));
         let folders: Vec<Folder> = settings.folders.iter().map(|folder| with_reading(folder, options)).collect();
-        let ids: Vec<String> = folders.iter().map(|folder| folder.id.clone()).collect();
+        let ids: Vec<String> = folders.iter().map(|folder| folder.id.to_string()).collect();
         let Credentials { client_email, subject, .. } = &settings.credentials;
         let (sender, shown) = watch::channel(Shown::default());
         let nudge = Arc::new(Notify::new());
+        let paces = Arc::new(Paces::default());
         let follower = Follower {
             source: settings.source.clone(),
-            folders,
+            folders: folders.clone(),
             folders_key: store::folders_key(&ids, client_email, subject.as_deref()),
             reconcile: settings.reconcile,
+            paces: Arc::clone(&paces),
             api: Arc::clone(&api),
             store: Store::new(postgres, &settings.source),
             shown: sender,
@@ -109,7 +112,8 @@ impl DriveSource {
             seen: Mutex::new(0),
             nudge,
             follower: Mutex::new(Some(follower)),
-            every: settings.folders.iter().map(|folder| folder.interval).min().unwrap_or_default(),
+            folders,
+            paces,
         })
     }
 
@@ -135,12 +139,18 @@ fn with_reading(folder: &DriveFolder, options: &ReadOptions) -> Folder {
     if let Some(platform) = &folder.platform {
         options.default_platform.clone_from(platform);
     }
-    Folder { id: folder.id.clone(), interval: folder.interval, reading: Arc::new(Reading::new(options)) }
+    Folder { id: folder.id.as_str().into(), interval: folder.interval, reading: Arc::new(Reading::new(options)) }
 }
 
 impl Source for DriveSource {
     fn every(&self) -> Duration {
-        self.every
+        self.paces.shortest(&self.folders)
+    }
+
+    fn pace(&self, intervals: &HashMap<String, Duration>) {
+        if self.paces.replace(intervals) {
+            self.nudge.notify_one();
+        }
     }
 
     fn name(&self) -> &str {

@@ -30,7 +30,10 @@ use watch::Watch;
 pub struct FolderSource {
     name: String,
     root: PathBuf,
+    /// As it was made.
     poll: Duration,
+    /// As was said since.
+    pace: Mutex<Option<Duration>>,
     settle: Duration,
     accepted: bool,
     watch: Watch,
@@ -95,6 +98,7 @@ impl FolderSource {
             name: name.to_owned(),
             root: root.to_owned(),
             poll,
+            pace: Mutex::new(None),
             settle,
             accepted: false,
             watch: Watch::new(root),
@@ -110,7 +114,11 @@ impl FolderSource {
 
 impl Source for FolderSource {
     fn every(&self) -> Duration {
-        self.poll
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(self.poll)
+    }
+
+    fn pace(&self, intervals: &HashMap<String, Duration>) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = intervals.get("").copied();
     }
 
     fn name(&self) -> &str {
@@ -143,7 +151,7 @@ impl Source for FolderSource {
         let Some(Looked { began, ended, settles }) = looked else { return };
         // However slow the disk, looking takes at most a tenth of the time unless something was announced.
         let took = ended - began;
-        let due = ended + self.poll.max(took * 9);
+        let due = ended + self.every().max(took * 9);
         let due = settles.map_or(due, |settles| due.min(settles.max(ended + took)));
         tokio::select! {
             () = tokio::time::sleep_until(due.into()) => {}
@@ -206,6 +214,7 @@ impl State {
                 unusable: unusable.map(str::to_owned),
                 fingerprint: None,
                 reading: None,
+                drive_folder: None,
                 name: relative,
                 path: path.clone(),
             });

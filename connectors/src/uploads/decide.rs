@@ -106,6 +106,7 @@ mod tests {
             unusable: None,
             fingerprint: None,
             reading: None,
+            drive_folder: None,
             path: "a.xlsx".into(),
         }
     }

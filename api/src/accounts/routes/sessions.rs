@@ -29,7 +29,7 @@ use crate::values::{Instant, record};
 fn with_cookie(accounts: &Accounts, mut response: Response, asker: &Asker, value: Option<&str>) -> Response {
     let [secure, plain] = COOKIES;
     let (name, flag) = if asker.plain_loopback { (plain, "") } else { (secure, "; Secure") };
-    let (value, age) = value.map_or(("", 0), |value| (value, u64::from(accounts.lasting.hours) * 3600));
+    let (value, age) = value.map_or(("", 0), |value| (value, u64::from(accounts.settings.now().sessions.hours) * 3600));
     let cookie = format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{flag}");
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -2,9 +2,9 @@
 //!
 //! Whatever goes wrong, what was known last stays shown, with the trouble beside it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fandom_services::retry::Backoff;
@@ -30,10 +30,35 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// A configured folder.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
-    pub id: String,
-    /// How often its changes are asked for.
+    pub id: Arc<str>,
+    /// How often its changes are asked for, if nothing else was said since.
     pub interval: Duration,
     pub reading: Arc<Reading>,
+}
+
+/// How often changes are asked for where that was said since the folders were named: by id, of all folders under no name.
+#[derive(Debug, Default)]
+pub(super) struct Paces(Mutex<HashMap<String, Duration>>);
+
+impl Paces {
+    /// Takes these in place of the ones before; whether they are others.
+    pub fn replace(&self, intervals: &HashMap<String, Duration>) -> bool {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = *held != *intervals;
+        held.clone_from(intervals);
+        changes
+    }
+
+    /// How often the changes of a folder are asked for.
+    fn of(&self, folder: &Folder) -> Duration {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(&*folder.id).or_else(|| held.get("")).copied().unwrap_or(folder.interval)
+    }
+
+    /// How often those of the most impatient folder are.
+    pub fn shortest(&self, folders: &[Folder]) -> Duration {
+        folders.iter().map(|folder| self.of(folder)).min().unwrap_or(Duration::from_secs(10))
+    }
 }
 
 /// What the task shows.
@@ -53,6 +78,7 @@ pub(super) struct Follower {
     pub folders: Vec<Folder>,
     pub folders_key: String,
     pub reconcile: Duration,
+    pub paces: Arc<Paces>,
     pub api: Arc<Api>,
     pub store: Store,
     pub shown: watch::Sender<Shown>,
@@ -92,7 +118,7 @@ impl Follower {
     }
 
     async fn follow(&self) {
-        let ids: Vec<String> = self.folders.iter().map(|folder| folder.id.clone()).collect();
+        let ids: Vec<String> = self.folders.iter().map(|folder| folder.id.to_string()).collect();
         let mut position: Option<Position> = None;
         let mut backoff = self.api.backoff(LONGEST_WAIT);
         loop {
@@ -211,7 +237,7 @@ impl Follower {
             due.entry(drive.clone()).or_insert_with(|| now + Backoff::new(interval, interval).next_wait());
         }
         let (listing, items) = view::listing(&self.source, &self.folders, &survey, reach);
-        let troubled = self.folders.iter().map(|folder| folder.id.clone());
+        let troubled = self.folders.iter().map(|folder| folder.id.to_string());
         let troubled = troubled.filter(|id| survey.troubles.contains_key(&format!("the folder {id}"))).collect();
         let troubles = survey.troubles.into_values().collect();
         self.shown.send_modify(|shown| {
@@ -242,13 +268,14 @@ impl Follower {
 
     /// How often the changes of a drive are asked for: as often as the most impatient of these folders wants.
     fn interval(&self, folders: Option<&BTreeSet<usize>>) -> Duration {
-        let of =
-            |folders: &BTreeSet<usize>| folders.iter().filter_map(|&at| Some(self.folders.get(at)?.interval)).min();
+        let of = |folders: &BTreeSet<usize>| {
+            folders.iter().filter_map(|&at| Some(self.paces.of(self.folders.get(at)?))).min()
+        };
         folders.and_then(of).unwrap_or_else(|| self.shortest_interval())
     }
 
     fn shortest_interval(&self) -> Duration {
-        self.folders.iter().map(|folder| folder.interval).min().unwrap_or(Duration::from_secs(10))
+        self.paces.shortest(&self.folders)
     }
 }
 

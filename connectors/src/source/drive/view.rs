@@ -34,6 +34,7 @@ pub(super) fn listing(
             unusable: None,
             fingerprint: Some(item.fingerprint()),
             reading: Some(Arc::clone(&folders[reached.folder].reading)),
+            drive_folder: Some(Arc::clone(&folders[reached.folder].id)),
             path: Default::default(),
         });
         items.insert(file, item.clone());

@@ -1,5 +1,6 @@
 //! What the API asks of the connector that serves a source: the table `app.ingest_requests`, and for whom a file was uploaded.
 
+use fandom_schemas::folders::{self, FolderSettings};
 use fandom_schemas::mappings::{self, Mapping};
 use serde_json::Value;
 use tokio_postgres::types::Json;
@@ -9,7 +10,7 @@ use super::{COLUMNS, StoreError, Upload, Uploads, storable, timely, upload};
 /// What may be new.
 #[derive(Debug)]
 pub(crate) struct News {
-    /// Moves on with every change of the mappings.
+    /// Moves on with every change of the mappings and of folders' settings.
     pub generation: i64,
     /// What was asked and not answered.
     pub requests: Vec<Request>,
@@ -47,7 +48,7 @@ impl Uploads {
         Ok(timely(self.client.query_opt(sql, &[&file])).await?.and_then(|row| row.get(0)))
     }
 
-    /// What may be new: asked of this source, or about mappings. An answer also tells that the session lives.
+    /// What may be new: asked of this source, or about how files are read. An answer also tells that the session lives.
     pub(crate) async fn news(&self) -> Result<News, StoreError> {
         let sql = "select g.generation, r.id, r.what, r.file, r.mapping from app.mappings_generation g \
                    left join app.ingest_requests r on r.source = $1 and r.state = 'waiting' order by r.id limit 100";
@@ -85,9 +86,10 @@ impl Uploads {
         timely(self.client.execute(sql, &[&id, &state, &answer.map(Json), &error])).await.map(drop)
     }
 
-    /// The mappings.
-    pub(crate) async fn mappings(&self) -> Result<mappings::Stored, StoreError> {
-        timely(mappings::all(&*self.client)).await
+    /// The mappings, and the settings of the source's folders.
+    pub(crate) async fn stored_readings(&self) -> Result<(mappings::Stored, Vec<FolderSettings>), StoreError> {
+        let mappings = timely(mappings::all(&*self.client)).await?;
+        Ok((mappings, timely(folders::of_source(&*self.client, &self.source)).await?))
     }
 
     /// Makes a file one that has to be read again, whatever is known of it. `None` where nothing is known.
