@@ -147,10 +147,9 @@ async fn store(
         Some(value) => stored.insert(variable.to_owned(), value.clone()),
         None => stored.remove(variable),
     };
-    if let Err(Problems(problems)) = app.settings.in_force.with(&stored) {
-        if let Some(problem) = problems.into_iter().find(|problem| problem.variable == variable) {
-            return Err(wrong(problem.message));
-        }
+    let problems = app.settings.in_force.with(&stored).err().map_or_else(Vec::new, |Problems(problems)| problems);
+    if let Some(problem) = problems.into_iter().find(|problem| problem.variable == variable) {
+        return Err(wrong(problem.message));
     }
     if before != value {
         let done = match &value {

@@ -12,6 +12,9 @@ use crate::reading::Reading;
 use crate::source::Seen;
 use crate::workbook::mapping::{Profile, in_order};
 
+/// The key of a reading, and places of the settings and of the profiles that change it.
+type Changed = (Arc<str>, Vec<usize>, Vec<usize>);
+
 /// What is stored of how files are read, ready to be used.
 #[derive(Default)]
 pub(super) struct Readings {
@@ -20,7 +23,7 @@ pub(super) struct Readings {
     profiles: Vec<Arc<Profile>>,
     folders: Vec<FolderSettings>,
     /// Readings by the key of the one that nothing stored has changed, which settings change it, and which profiles are added.
-    known: HashMap<(Arc<str>, Vec<usize>, Vec<usize>), Arc<Reading>>,
+    known: HashMap<Changed, Arc<Reading>>,
 }
 
 impl Readings {
