@@ -16,7 +16,7 @@ use crate::certificates::CertificateFiles;
 use crate::connections::Bounds;
 pub use changeable::{Changeable, InForce, Stored};
 
-/// How the API answers. What can be changed while it runs is in [`Changeable`].
+/// How the API answers. What can be changed while it runs is in `settings::Changeable`.
 ///
 /// - `FANDOM_PORT`: the port; 0 takes a free one (8080).
 /// - `FANDOM_LISTEN`: the address of this machine that is listened on (127.0.0.1).
