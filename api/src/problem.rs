@@ -123,6 +123,15 @@ impl Problem {
         Problem { errors, ..Problem::new(Kind::InvalidParameters, detail) }
     }
 
+    /// Members of a body that cannot be used, each as `member: what is wrong`.
+    pub fn members(problems: Vec<String>) -> Problem {
+        let error = |problem: String| match problem.split_once(": ") {
+            Some((member, message)) => ParameterError { parameter: member.to_owned(), message: message.to_owned() },
+            None => ParameterError { parameter: "body".to_owned(), message: problem },
+        };
+        Problem::parameters(problems.into_iter().map(error).collect())
+    }
+
     /// A defect, which the caller has logged.
     pub fn internal() -> Problem {
         Problem::new(Kind::Internal, "the answer could not be made; the log has the cause under this request's id")

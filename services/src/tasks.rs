@@ -16,8 +16,11 @@ pub struct Task {
     name: String,
     kind: &'static str,
     /// What was told last, and when.
-    told: Mutex<Option<(Instant, Option<String>)>>,
+    told: Mutex<Option<(Instant, Said)>>,
 }
+
+/// Why a task failed, if it did, and after how long it is done again.
+type Said = (Option<String>, Option<Duration>);
 
 /// How a task went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +48,12 @@ impl Task {
         };
         {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            let as_before = |(when, said): &(Instant, Option<String>)| *said == error && when.elapsed() < EVERY;
+            let now = (error.clone(), next);
+            let as_before = |(when, said): &(Instant, Said)| *said == now && when.elapsed() < EVERY;
             if told.as_ref().is_some_and(as_before) {
                 return Ok(());
             }
-            *told = Some((Instant::now(), error.clone()));
+            *told = Some((Instant::now(), now));
         }
         let next = next.map(|wait| SystemTime::now() + wait);
         let note =

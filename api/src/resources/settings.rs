@@ -6,7 +6,7 @@ pub(super) mod folders;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use fandom_services::env::Problems;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::database::{Page, answer_anew, refused};
 use crate::listing::{Key, Listing};
 use crate::openapi::List;
 use crate::parameters::Parameters;
-use crate::problem::{Kind, ParameterError, Problem};
+use crate::problem::{Kind, Problem};
 use crate::protection::body::Body;
 use crate::protection::client::Asker;
 use crate::reader::Reader;
@@ -202,9 +202,5 @@ fn as_in_environment(value: &Value) -> Option<String> {
 }
 
 fn wrong(message: String) -> Problem {
-    Problem::parameters(vec![ParameterError { parameter: "value".to_owned(), message }])
-}
-
-fn done() -> Response {
-    (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, "no-store")]).into_response()
+    Problem::members(vec![format!("value: {message}")])
 }

@@ -46,4 +46,13 @@ async fn a_folder_is_read_as_was_set() {
         assert_eq!(stage.send(Method::DELETE, &path, None).await.0, 204);
     }
     stage.sale("as the environment says again", "Tania (OF)", "2026-10-21").await;
+
+    // How often a source is looked at shows where its next look is announced.
+    put(json!({"source": "uploads", "interval_ms": 3_600_000})).await;
+    let is_slow = |client: tokio_postgres::Client| async move {
+        let sql = "select next_run_at > now() + interval '30 minutes' from app.tasks where task = 'source uploads'";
+        let slow: bool = client.query_one(sql, &[]).await?.get(0);
+        Ok(if slow { Vec::new() } else { vec!["the next look is soon".to_owned()] })
+    };
+    stage.suite.eventually("looks are an hour apart", PATIENCE, is_slow).await;
 }

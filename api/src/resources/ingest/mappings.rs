@@ -19,7 +19,7 @@ use crate::database::{Database, Page, answer_anew};
 use crate::listing::{Key, Listing};
 use crate::openapi::List;
 use crate::parameters::Parameters;
-use crate::problem::{Kind, ParameterError, Problem};
+use crate::problem::{Kind, Problem};
 use crate::server::App;
 use crate::values::{Instant, record};
 
@@ -207,7 +207,8 @@ pub async fn suggest(State(app): State<App>, body: Result<Bytes, BytesRejection>
 )]
 pub async fn preview(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Result<Response, Problem> {
     let look: Look = from_json(body)?;
-    let mapping = look.mapping.as_ref().ok_or_else(|| wrong(vec!["mapping: give the one to preview".to_owned()]))?;
+    let mapping =
+        look.mapping.as_ref().ok_or_else(|| Problem::members(vec!["mapping: give the one to preview".to_owned()]))?;
     check(mapping)?;
     let (source, file) = file_of(&app, &look).await?;
     let mapping = serde_json::to_value(mapping).map_err(|_| Problem::internal())?;
@@ -219,9 +220,9 @@ async fn file_of(app: &App, look: &Look) -> Result<(String, String), Problem> {
         (Some(upload), None) => Ok((UPLOADS.to_owned(), entry(&app.database, upload).await?.file)),
         (None, Some(file)) => match file.split_once(':') {
             Some((source, _)) => Ok((source.to_owned(), file.clone())),
-            None => Err(wrong(vec!["file: give the id of a file, such as inbox:a.csv".to_owned()])),
+            None => Err(Problem::members(vec!["file: give the id of a file, such as inbox:a.csv".to_owned()])),
         },
-        _ => Err(wrong(vec!["upload: give the id of an upload, or the id of a file as `file`".to_owned()])),
+        _ => Err(Problem::members(vec!["upload: give the id of an upload, or the id of a file as `file`".to_owned()])),
     }
 }
 
@@ -241,16 +242,7 @@ async fn keep(database: &Database, mappings: &[Mapping]) -> Result<(), Problem> 
 
 fn check(mapping: &Mapping) -> Result<(), Problem> {
     let problems = mapping.problems();
-    if problems.is_empty() { Ok(()) } else { Err(wrong(problems)) }
-}
-
-/// Problems as `member: what is wrong`.
-fn wrong(problems: Vec<String>) -> Problem {
-    let error = |problem: String| match problem.split_once(": ") {
-        Some((member, message)) => ParameterError { parameter: member.to_owned(), message: message.to_owned() },
-        None => ParameterError { parameter: "body".to_owned(), message: problem },
-    };
-    Problem::parameters(problems.into_iter().map(error).collect())
+    if problems.is_empty() { Ok(()) } else { Err(Problem::members(problems)) }
 }
 
 fn from_json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
@@ -259,7 +251,7 @@ fn from_json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result
 }
 
 fn unreadable(error: &serde_json::Error) -> Problem {
-    wrong(vec![format!("body: {error}; docs/mapping.md shows a whole mapping")])
+    Problem::members(vec![format!("body: {error}; docs/mapping.md shows a whole mapping")])
 }
 
 fn none() -> Problem {

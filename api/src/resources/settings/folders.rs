@@ -2,20 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fandom_schemas::folders::FolderSettings;
 use serde_json::json;
 use tokio_postgres::types::Type;
 
-use super::done;
 use crate::audit::{self, Entry};
 use crate::cursor::KeyType::{Instant as InstantKey, Text};
 use crate::database::{Database, Page, answer_anew, refused};
 use crate::listing::{Key, Listing};
 use crate::openapi::List;
 use crate::parameters::Parameters;
-use crate::problem::{Kind, ParameterError, Problem};
+use crate::problem::{Kind, Problem};
 use crate::protection::body::Body;
 use crate::protection::client::Asker;
 use crate::reader::Reader;
@@ -91,13 +90,9 @@ pub async fn save(
     reader: Reader,
     Body(settings): Body<FolderSettings>,
 ) -> Result<Response, Problem> {
-    let error = |problem: String| {
-        let (parameter, message) = problem.split_once(": ").unwrap_or(("body", &problem));
-        ParameterError { parameter: parameter.to_owned(), message: message.to_owned() }
-    };
     let problems = settings.problems();
     if !problems.is_empty() {
-        return Err(Problem::parameters(problems.into_iter().map(error).collect()));
+        return Err(Problem::members(problems));
     }
     let FolderSettings { source, folder, zone, platform, interval_ms } = &settings;
     let mut connection = app.accounts.store.connection().await?;
@@ -150,5 +145,5 @@ pub async fn remove(
     let target = format!("{source}:{folder}");
     let entry = Entry { actor: &reader.name, action: "folder.reset", target: &target, detail: json!({}) };
     audit::commit(change, &asker, entry).await?;
-    Ok(done())
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
