@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fandom_services::kafka::KafkaSettings;
 use fandom_services::postgres::PostgresSettings;
@@ -100,11 +100,12 @@ impl<S: Source> Session<S> {
             let client = connecting.await.map_err(|_| SessionError::ConnectTime)??;
             lock(&client, source.name()).await?;
             let uploads = Uploads::new(Arc::new(client), source.name());
+            let before = uploads.time().await?;
             let (kafka, broker, stop) = (kafka.clone(), Arc::clone(broker), stop.clone());
             let name = source.name().to_owned();
             let log = tokio::task::spawn_blocking(move || Log::open(&kafka, &name, &broker, &stop)).await;
             let log = log.unwrap_or(Err(LogError::Stopped))?;
-            let known = load(&uploads, &log).await?;
+            let known = load(&uploads, &log, before).await?;
             Ok::<_, SessionError>((uploads, log, known))
         };
         let (uploads, log, known) = tokio::select! {
@@ -453,8 +454,9 @@ async fn lock(client: &Client, source: &str) -> Result<(), SessionError> {
     }
 }
 
-/// What is known of the source's files. Where the log that held them is not there any more, they have to be published anew.
-async fn load(uploads: &Uploads, log: &Log) -> Result<HashMap<String, Upload>, StoreError> {
+/// What is known of the source's files. Where the log that held them was not there any more when it was looked at after that time, they have
+/// to be published anew.
+async fn load(uploads: &Uploads, log: &Log, looked_after: SystemTime) -> Result<HashMap<String, Upload>, StoreError> {
     let mut known = HashMap::new();
     let mut lost = 0u64;
     for upload in uploads.load().await? {
@@ -469,7 +471,7 @@ async fn load(uploads: &Uploads, log: &Log) -> Result<HashMap<String, Upload>, S
         known.insert(upload.file.clone(), upload);
     }
     let unused = log.used.iter().zip(0..).filter(|(used, _)| !**used).map(|(_, partition)| partition);
-    let of_others = uploads.start_over_on(&unused.collect::<Vec<i32>>()).await?;
+    let of_others = uploads.start_over_on(&unused.collect::<Vec<i32>>(), looked_after).await?;
     if known.is_empty() && log.used.contains(&true) && uploads.is_blank().await? {
         tracing::warn!(
             "the log holds files and app.uploads knows none: what was deleted since it was lost still counts; if that is so, \

@@ -85,3 +85,25 @@ async fn a_topic_made_anew_gets_the_files_of_every_source() {
     stands(&suite, "a.csv", "live", Some(10)).await;
     assert_eq!(read_log(&suite).rows("a.csv"), Some(10));
 }
+
+/// A source that begins looks at the log a moment before it looks at the files: what another publishes in between, on a partition that was
+/// still unused, is not lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_source_publishes_meanwhile_is_not_taken_for_lost() {
+    let suite = Suite::start(&[]).await.expect("the servers start");
+    let live = async |file: &str| {
+        let sql = "insert into app.uploads (file, source, name, partition, state, version, live_version, live_rows)
+                   values ($1, 'drive', $1, 3, 'live', 1, 1, 10)";
+        suite.client().await.expect("a client").execute(sql, &[&file]).await.expect("an answer");
+    };
+    let uploads =
+        fandom_connectors::uploads::Uploads::new(std::sync::Arc::new(suite.client().await.expect("a client")), "inbox");
+    live("drive:before").await;
+    let looked_after = uploads.time().await.expect("an answer");
+    live("drive:meanwhile").await;
+    assert_eq!(uploads.start_over_on(&[3], looked_after).await.expect("an answer"), 1);
+    let sql = "select array_agg(state order by file) from app.uploads";
+    let states: Vec<String> =
+        suite.client().await.expect("a client").query_one(sql, &[]).await.expect("an answer").get(0);
+    assert_eq!(states, ["seen", "live"], "the one before, and the one meanwhile");
+}

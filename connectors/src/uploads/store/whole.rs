@@ -1,5 +1,7 @@
 //! Statements about a source, or the log, as a whole.
 
+use std::time::SystemTime;
+
 use super::{StoreError, Uploads, timely};
 
 impl Uploads {
@@ -15,14 +17,19 @@ impl Uploads {
         timely(self.client.execute(sql, &[&&*self.source, &root])).await.map(drop)
     }
 
-    /// Forgets what *every* source has published on partitions that never held a record: their log was made anew. Whichever
-    /// connector sees it first says so for all, since the others may come when these partitions are in use again. Returns how
-    /// many files of other sources that are.
-    pub async fn start_over_on(&self, unused: &[i32]) -> Result<u64, StoreError> {
+    /// The time, by the clock that `app.uploads` is kept by.
+    pub async fn time(&self) -> Result<SystemTime, StoreError> {
+        Ok(timely(self.client.query_one("select clock_timestamp()", &[])).await?.get(0))
+    }
+
+    /// Forgets what *every* source has published on partitions that held no record when they were looked at after that time: their log
+    /// was made anew. Whichever connector sees it first says so for all, since the others may come when these partitions are in
+    /// use again; what they publish meanwhile is left alone. Returns how many files of other sources that are.
+    pub async fn start_over_on(&self, unused: &[i32], since: SystemTime) -> Result<u64, StoreError> {
         let sql = "update app.uploads set state = 'seen', live_version = null, live_rows = null, begun = '[]', sha256 = null, \
                    reading = null, error = null, updated_at = now() \
-                   where source <> $1 and live_version is not null and partition = any($2)";
-        timely(self.client.execute(sql, &[&&*self.source, &unused])).await
+                   where source <> $1 and live_version is not null and partition = any($2) and updated_at < $3";
+        timely(self.client.execute(sql, &[&&*self.source, &unused, &since])).await
     }
 
     /// Whether no source has ever shown a file.
