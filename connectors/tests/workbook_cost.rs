@@ -177,7 +177,7 @@ fn a_sheet_costs_the_same_however_long_it_is_and_however_far_its_cells_lie_apart
     };
     let (few, many) = (scale.read("few.xlsx", &rows(10)), scale.read("many.xlsx", &rows(1_000_000)));
     assert_eq!((few.error.as_str(), many.error.as_str()), ("", ""));
-    assert!(many.most_kib < few.most_kib + 1024, "{few:?} {many:?}");
+    assert!(many.most_kib < few.most_kib + 4096, "{few:?} {many:?}: as XML the rows are 70 MB longer");
 
     let far = r#"<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>"#;
     scale.within("two far cells", 2 * MIB, "far.xlsx", &made::xlsx("S", far, ""));
@@ -311,12 +311,13 @@ fn an_xls_made_to_hurt_stays_within_the_bound() {
         let cells: Vec<(u16, &[u8])> = cells.iter().map(|(number, data)| (*number, data.as_slice())).collect();
         made::ole("Workbook", &made::biff(before, &cells))
     };
-    // Cells that all name one long text.
+    // Cells that all name one long text: 3 GB, were it read for each. The file itself is held, and the kernel counts a process's
+    // pages in batches, so the bound leaves room.
     let long = [&[0; 8][..], &60_000u16.to_le_bytes(), &[0], &[b'x'; 60_000]].concat();
     let named = |row: u16| (0x00fd, [&row.to_le_bytes()[..], &[0; 8]].concat());
     let cells: Vec<_> = (0..50_000).map(named).collect();
     let file = book(&[(0x00fc, &long)], &cells);
-    assert_eq!(scale.within("one text in many cells", MIB, "a.xls", &file).error, "");
+    assert_eq!(scale.within("one text in many cells", 8 * MIB, "a.xls", &file).error, "");
 
     // As many cells as fit into the file, the last row first.
     let row = |row: u16| {
