@@ -1,11 +1,13 @@
 //! What the dataflow measures for `/metrics`.
 
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use fandom_services::metrics::{Metric, describe};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-use crate::sink::table::Table;
+use crate::engine::table::Table;
+use crate::sink::table::Table as View;
 
 const ROWS: Metric = Metric::counter(
     "fandom_dataflow_rows_total",
@@ -43,6 +45,11 @@ const KEYS: Metric = Metric::gauge(
     "fandom_dataflow_keys",
     &["operator", "worker"],
     "Keys that an operator of the suite's own holds the state of.",
+);
+const HELD_BYTES: Metric = Metric::gauge(
+    "fandom_dataflow_state_bytes",
+    &["operator", "worker"],
+    "Bytes of that state, without texts and what else its records refer to.",
 );
 const REFUSED: Metric = Metric::counter(
     "fandom_dataflow_refused_records_total",
@@ -103,6 +110,7 @@ pub const METRICS: &[Metric] = &[
     IN_FLIGHT_BYTES,
     PENDING,
     KEYS,
+    HELD_BYTES,
     REFUSED,
     HYDRATION,
     HYDRATED,
@@ -177,9 +185,27 @@ impl WorkerMeter {
     }
 }
 
-/// How many keys an operator holds.
-pub(crate) fn keys(operator: &str, worker: usize) -> Gauge {
-    gauge!(KEYS.name, "operator" => operator.to_owned(), "worker" => worker.to_string())
+/// What an operator holds.
+pub(crate) struct Held {
+    keys: Gauge,
+    bytes: Gauge,
+}
+
+/// What an operator of that name holds.
+pub(crate) fn held(operator: &str, worker: usize) -> Held {
+    let (operator, worker) = (operator.to_owned(), worker.to_string());
+    Held {
+        keys: gauge!(KEYS.name, "operator" => operator.clone(), "worker" => worker.clone()),
+        bytes: gauge!(HELD_BYTES.name, "operator" => operator, "worker" => worker),
+    }
+}
+
+impl Held {
+    /// Tells the keys of a table, and its bytes with those that its states have allocated.
+    pub(crate) fn tell<K: Hash + Eq, S>(&self, states: &Table<K, S>, heap_bytes: usize) {
+        self.keys.set(states.len() as f64);
+        self.bytes.set((states.bytes() + heap_bytes) as f64);
+    }
 }
 
 /// How long operators of a name have worked.
@@ -216,8 +242,8 @@ pub(crate) struct SinkMeter {
 }
 
 impl SinkMeter {
-    pub(crate) fn new(tables: &[&'static Table], generation: i64) -> SinkMeter {
-        let of_view = |table: &&'static Table| {
+    pub(crate) fn new(tables: &[&'static View], generation: i64) -> SinkMeter {
+        let of_view = |table: &&'static View| {
             let rows = counter!(WRITTEN.name, "view" => table.name);
             rows.increment(0);
             rows

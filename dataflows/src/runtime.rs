@@ -408,6 +408,7 @@ pub fn updates<'scope>(
         sheets: scope.input_from(&mut inputs.sheets).as_collection(),
         today: scope.input_from(&mut inputs.today).as_collection(),
         ticks: scope.input_from(&mut inputs.ticks).as_collection(),
+        turns: scope.input_from(&mut inputs.turns).as_collection(),
     };
     let mut updates = scope.input_from(&mut inputs.bindings).as_collection();
     for view in views::all(&sources, settings) {

@@ -61,8 +61,10 @@ pub struct Sources<'scope> {
     pub sheets: Facts<'scope, SheetOfFile>,
     /// Today in the reporting zone.
     pub today: Facts<'scope, i32>,
-    /// The number of the last tick: about one a second.
+    /// The number of the last tick, at which what is computed as a whole is computed anew.
     pub ticks: Facts<'scope, i64>,
+    /// The number of the last turn, at which a part of the fans takes over what was.
+    pub turns: Facts<'scope, i64>,
 }
 
 /// The rows of a view's table.

@@ -53,6 +53,10 @@ impl State<i64, (i64, i64)> for Fan {
     fn is_empty(&self) -> bool {
         self.messages == 0 && self.seen.is_empty()
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.seen.heap_bytes()
+    }
 }
 
 fn views<'scope>(facts: VecCollection<'scope, Epoch, Message, isize>) -> VecCollection<'scope, Epoch, Row, isize> {

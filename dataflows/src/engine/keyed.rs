@@ -40,6 +40,8 @@ pub trait State<D, R>: Default + 'static {
     fn update(&mut self, data: D, diff: R);
     /// Whether there is nothing to keep.
     fn is_empty(&self) -> bool;
+    /// Bytes that it has allocated, told at once: without what its records refer to.
+    fn heap_bytes(&self) -> usize;
 }
 
 /// What follows from a key's state.
@@ -78,7 +80,7 @@ where
     let mut input = builder.new_input(updates.inner, route);
     let (results, stream) = builder.new_output();
     let mut results = OutputBuilder::from(results);
-    let keys = crate::meters::keys(name, stream.scope().index());
+    let held = crate::meters::held(name, stream.scope().index());
     let activator = stream.scope().activator_for(builder.operator_info().address);
     builder.build(move |capabilities| {
         let mut hydration = capabilities.into_iter().next().map(|mut capability| {
@@ -86,6 +88,8 @@ where
             (capability, 0usize)
         });
         let mut states: Table<K, S> = Table::default();
+        // Of all states, from the end of the hydration on.
+        let mut heap_bytes = 0;
         let mut stash: BTreeMap<Epoch, Stashed<K, D, R>> = BTreeMap::new();
         let mut changes: Vec<(O::Record, O::Diff)> = Vec::new();
         move |frontiers| {
@@ -115,6 +119,7 @@ where
                 for place in *place..end {
                     if let Some((key, state)) = states.at_mut(place) {
                         logic.whole(key, state, &mut changes);
+                        heap_bytes += state.heap_bytes();
                         session.give_iterator(changes.drain(..).map(|(record, diff)| (record, HYDRATED, diff)));
                     }
                 }
@@ -125,7 +130,7 @@ where
                 }
                 drop(session);
                 hydration = None;
-                keys.set(states.len() as f64);
+                held.tell(&states, heap_bytes);
             }
             while let Some(first) = stash.first_entry() {
                 if frontiers[0].less_equal(first.key()) {
@@ -142,15 +147,18 @@ where
                     }
                     let place = states.find_or_insert(key, S::default);
                     if let Some((key, state)) = states.at_mut(place) {
+                        heap_bytes -= state.heap_bytes();
                         logic.change(key, state, group, &mut changes);
+                        heap_bytes += state.heap_bytes();
                         consolidate(&mut changes);
                         session.give_iterator(changes.drain(..).map(|(record, diff)| (record, time, diff)));
                         if state.is_empty() {
+                            heap_bytes -= state.heap_bytes();
                             states.remove(place);
                         }
                     }
                 }
-                keys.set(states.len() as f64);
+                held.tell(&states, heap_bytes);
             }
         }
     });
@@ -268,6 +276,10 @@ impl<D: Data, R: Semigroup + 'static> State<D, R> for Parts<D, R> {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<(D, R)>()
+    }
 }
 
 /// For every key what `output` makes of its data, given in order with their sums.
@@ -307,6 +319,10 @@ impl<R: Semigroup + 'static> State<(), R> for Sum<R> {
 
     fn is_empty(&self) -> bool {
         self.0.as_ref().is_none_or(|sum| sum.is_zero())
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
     }
 }
 

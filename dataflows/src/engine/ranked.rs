@@ -101,6 +101,12 @@ impl<T: Ord + Copy> Ranked<T> {
         self.buckets[place..].iter().flatten().skip_while(move |item| is_before(item))
     }
 
+    /// Bytes that it has allocated.
+    pub fn heap_bytes(&self) -> usize {
+        let items: usize = self.buckets.iter().chain([&self.owed]).map(Vec::capacity).sum();
+        self.buckets.capacity() * size_of::<Vec<T>>() + items * size_of::<T>()
+    }
+
     /// The bucket that holds an item, or would.
     fn bucket_of(&self, item: &T) -> usize {
         let place = self.buckets.partition_point(|bucket| bucket.last().is_some_and(|last| last < item));

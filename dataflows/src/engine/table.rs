@@ -104,6 +104,12 @@ impl<K: Hash + Eq, V> Table<K, V> {
         value
     }
 
+    /// Bytes that it has allocated, without what entries have.
+    pub fn bytes(&self) -> usize {
+        let places: usize = self.chunks.iter().map(Vec::capacity).sum();
+        self.index.allocation_size() + places * size_of::<Option<(K, V)>>() + self.free.capacity() * size_of::<u32>()
+    }
+
     /// Places are below this.
     pub fn places(&self) -> usize {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())

@@ -49,7 +49,7 @@ pub fn dedup<'scope, F: Fact>(changes: StreamVec<'scope, Epoch, Change<F>>, name
     let (duplicates, duplicate_stream) = builder.new_output();
     let mut facts = OutputBuilder::from(facts);
     let mut duplicates = OutputBuilder::from(duplicates);
-    let keys = crate::meters::keys(name, worker);
+    let held = crate::meters::held(name, worker);
     builder.build(move |_| {
         let mut stash: BTreeMap<Epoch, Stashed<F>> = BTreeMap::new();
         let mut state: State<F> = State::default();
@@ -65,7 +65,7 @@ pub fn dedup<'scope, F: Fact>(changes: StreamVec<'scope, Epoch, Change<F>>, name
                 let mut session = duplicate_output.session(&capabilities[1]);
                 doubles.retain(|_, diff| *diff != 0);
                 session.give_iterator(doubles.into_iter().map(|(place, diff)| (place, time, diff)));
-                keys.set(state.keys() as f64);
+                held.tell(&state.keys, state.lists_bytes);
             };
             input.for_each(|capability, data| {
                 let Some(time) = capability.least().copied() else { return };
@@ -94,12 +94,14 @@ type Stashed<F> = ([Capability<Epoch>; 2], Vec<Change<F>>);
 /// Who holds each key.
 struct State<F> {
     keys: Table<Key, Holders<F>>,
+    /// Of all [`Holders::Many`].
+    lists_bytes: usize,
     known: KnownHolders,
 }
 
 impl<F> Default for State<F> {
     fn default() -> State<F> {
-        State { keys: Table::default(), known: KnownHolders::default() }
+        State { keys: Table::default(), lists_bytes: 0, known: KnownHolders::default() }
     }
 }
 
@@ -136,7 +138,9 @@ impl<F: Fact> State<F> {
                     }
                 }
                 (place, fact) => {
-                    let before = place.map_or_else(Vec::new, |place| self.keys.remove(place).into_list());
+                    let before = place.map(|place| self.keys.remove(place));
+                    self.lists_bytes -= before.as_ref().map_or(0, Holders::list_bytes);
+                    let before = before.map_or_else(Vec::new, Holders::into_list);
                     let before: Vec<(Holder, F)> =
                         before.into_iter().map(|(holder, fact)| (self.known.ceases(holder), fact)).collect();
                     let mut after = before.clone();
@@ -147,6 +151,7 @@ impl<F: Fact> State<F> {
                     emit(&before, &after, winners, duplicates);
                     let after = after.into_iter().map(|(holder, fact)| (self.known.begins(holder), fact)).collect();
                     if let Some(holders) = Holders::from_list(after) {
+                        self.lists_bytes += holders.list_bytes();
                         self.keys.insert(key, holders);
                     }
                 }
@@ -156,10 +161,6 @@ impl<F: Fact> State<F> {
 
     fn is_only(&self, place: usize, holder: &Holder) -> bool {
         matches!(&self.keys.entry(place).1, Holders::One(only, _) if self.known.is(*only, holder))
-    }
-
-    fn keys(&self) -> usize {
-        self.keys.len()
     }
 }
 
@@ -205,6 +206,13 @@ impl<F> Holders<F> {
         match self {
             Holders::One(holder, fact) => vec![(holder, fact)],
             Holders::Many(list) => list.into_vec(),
+        }
+    }
+
+    fn list_bytes(&self) -> usize {
+        match self {
+            Holders::One(..) => 0,
+            Holders::Many(list) => size_of_val(&**list),
         }
     }
 

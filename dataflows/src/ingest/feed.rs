@@ -47,6 +47,8 @@ pub struct Inputs {
     pub today: Updates<i32>,
     /// The number of the last tick.
     pub ticks: Updates<i64>,
+    /// The number of the last turn.
+    pub turns: Updates<i64>,
     /// How far partitions have been read.
     pub bindings: Updates<Update>,
 }
@@ -64,6 +66,7 @@ impl Inputs {
             sheets: Handle::new(),
             today: Handle::new(),
             ticks: Handle::new(),
+            turns: Handle::new(),
             bindings: Handle::new(),
         }
     }
@@ -79,6 +82,7 @@ impl Inputs {
         self.sheets.advance_to(epoch);
         self.today.advance_to(epoch);
         self.ticks.advance_to(epoch);
+        self.turns.advance_to(epoch);
         self.bindings.advance_to(epoch);
     }
 
@@ -90,10 +94,13 @@ impl Inputs {
     /// Puts a tick in the place of the one before it.
     pub fn tick(&mut self, tick: i64) {
         let epoch = self.epoch();
-        if tick > 0 {
-            self.ticks.send((tick - 1, epoch, -1));
-        }
-        self.ticks.send((tick, epoch, 1));
+        replace(&mut self.ticks, tick, epoch);
+    }
+
+    /// Puts a turn in the place of the one before it.
+    pub fn turn(&mut self, turn: i64) {
+        let epoch = self.epoch();
+        replace(&mut self.turns, turn, epoch);
     }
 
     fn give(&mut self, changes: &mut Changes) {
@@ -106,6 +113,14 @@ impl Inputs {
         self.names.send_batch(&mut changes.names);
         self.sheets.send_batch(&mut changes.sheets.drain(..).map(|(sheet, diff)| (sheet, epoch, diff)).collect());
     }
+}
+
+/// Puts a number in the place of the one before it, which counts from 0.
+fn replace(input: &mut Updates<i64>, number: i64, epoch: Epoch) {
+    if number > 0 {
+        input.send((number - 1, epoch, -1));
+    }
+    input.send((number, epoch, 1));
 }
 
 impl Default for Inputs {

@@ -161,11 +161,17 @@ impl Job {
     }
 
     fn tell_tick(&mut self) {
-        if self.hydrating && !self.ticker.is_first() || !self.ticker.is_due(self.shared.quiet()) {
+        if self.hydrating && !self.ticker.is_first() {
             return;
         }
-        let tick = self.ticker.tick(self.inputs.epoch());
-        self.inputs.tick(tick);
+        let epoch = self.inputs.epoch();
+        if let Some(turn) = self.ticker.turn(epoch) {
+            self.inputs.turn(turn);
+        } else if self.ticker.is_due(self.shared.quiet()) {
+            self.inputs.tick(self.ticker.tick(epoch));
+        } else {
+            return;
+        }
         self.fed.rows += 1;
     }
 
@@ -215,7 +221,7 @@ impl Job {
                 break;
             }
             self.epochs_in_flight.pop_front();
-            self.ticker.committed(epoch);
+            self.ticker.committed(epoch, closed.elapsed());
             self.meter.committed(closed);
             self.in_flight.rows -= amount.rows;
             self.in_flight.bytes -= amount.bytes;

@@ -17,7 +17,7 @@ mod stored;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fandom_schemas::topics::{header, of_view};
 use fandom_services::failpoints;
@@ -66,6 +66,9 @@ pub enum Committed {
 
 /// Batches that may wait while Kafka is slow; then commits wait too.
 const QUEUE: usize = 64;
+/// From the beginning of one transaction to that of the next, at least: each costs the broker a marker in every partition that it
+/// wrote to, whatever it holds. What is committed after a while of rest is written at once.
+const APART: Duration = Duration::from_millis(100);
 /// Records of one transaction, at most.
 const AT_ONCE: usize = 50_000;
 /// How long Kafka may take to answer before it is asked again.
@@ -153,7 +156,12 @@ impl Changelog {
 
     fn write_all(&mut self, runtime: &tokio::runtime::Handle) -> Result<(), ChangelogError> {
         let producer = self.producer()?;
+        let mut begun: Option<Instant> = None;
         while let Ok(first) = self.committed.recv() {
+            if let Some(rest) = begun.and_then(|begun| APART.checked_sub(begun.elapsed())) {
+                std::thread::sleep(rest);
+            }
+            begun = Some(Instant::now());
             let mut epoch = 0;
             let mut records = Vec::new();
             let mut next = Some(first);

@@ -111,6 +111,10 @@ impl State<(Id, Local), FanContact> for Hours {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Hour>()
+    }
 }
 
 impl Hours {

@@ -167,6 +167,10 @@ impl State<Event, isize> for History {
         // Instants alone do not tell: while the log is read, a row may be taken back before an equal one of its time came.
         self.seen.is_empty() && self.purchases.is_empty() && self.sums.is_zero()
     }
+
+    fn heap_bytes(&self) -> usize {
+        (self.seen.there.capacity() + self.purchases.there.capacity()) * size_of::<i64>()
+    }
 }
 
 /// Instants in ascending order, each as often as it occurs.

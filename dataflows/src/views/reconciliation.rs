@@ -140,6 +140,11 @@ impl State<Event, isize> for Done {
     fn is_empty(&self) -> bool {
         self.messages.is_empty() && self.ppvs.is_empty() && self.sales.is_empty() && self.periods.is_empty()
     }
+
+    fn heap_bytes(&self) -> usize {
+        let periods = self.periods.capacity() * size_of::<(Period, isize)>();
+        self.messages.heap_bytes() + self.ppvs.heap_bytes() + self.sales.heap_bytes() + periods
+    }
 }
 
 impl Done {

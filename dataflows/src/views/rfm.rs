@@ -104,6 +104,10 @@ impl State<(Id, Values), isize> for Fans {
     fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.values.allocation_size() + self.rankings.iter().map(Ranked::heap_bytes).sum::<usize>()
+    }
 }
 
 impl Fans {

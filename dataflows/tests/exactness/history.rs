@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use fandom_dataflows::settings::{AsOf, DataflowSettings};
+use fandom_dataflows::views::clusters::PARTS;
 use fandom_schemas::manifest::{FileState, Manifest, Sheet as SheetRead, SheetReject};
 use fandom_schemas::rows::{Kind, Row};
 use fandom_services::env::Env;
@@ -90,10 +91,24 @@ pub struct Step {
     pub event: Event,
     /// Whether an epoch ends after it.
     pub ends_epoch: bool,
-    /// Whether it ends with a tick, at which clusters are computed anew.
-    pub ticks: bool,
+    /// What the clusters of fans do at the end of it.
+    pub clusters: Clusters,
     /// How often the dataflow then has its turn before the next step.
-    pub turns: u8,
+    pub worker_steps: u8,
+}
+
+/// What the clusters of fans do at the end of an epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Clusters {
+    /// Whether there is a tick, at which their centroids are computed anew.
+    pub tick: bool,
+    /// So many parts of the fans have their turn to take over what the last tick computed.
+    pub turns: i64,
+}
+
+impl Clusters {
+    /// They settle.
+    pub const SETTLE: Clusters = Clusters { tick: true, turns: PARTS };
 }
 
 /// What happens.
@@ -228,9 +243,12 @@ impl Version {
 impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?}, {}, {} steps of hydration", self.setup, self.first_day, self.hydration)?;
-        for Step { number, event, ends_epoch, ticks, turns } in &self.steps {
-            let ends =
-                if *ends_epoch { format!("; an epoch ends, ticks: {ticks}, {turns} turns") } else { String::new() };
+        for Step { number, event, ends_epoch, clusters: Clusters { tick, turns }, worker_steps } in &self.steps {
+            let ends = if *ends_epoch {
+                format!("; an epoch ends, tick: {tick}, {turns} turns, {worker_steps} steps")
+            } else {
+                String::new()
+            };
             let Event::Version(version) = event else {
                 writeln!(f, "{number}: {event:?}{ends}")?;
                 continue;
@@ -268,7 +286,7 @@ impl History {
     pub fn of_live(&self, place: usize) -> History {
         let mut steps = self.live_steps(place);
         let today = Event::Today(self.today(place));
-        steps.push(Step { number: 0, event: today, ends_epoch: true, ticks: true, turns: 0 });
+        steps.push(Step { number: 0, event: today, ends_epoch: true, clusters: Clusters::SETTLE, worker_steps: 0 });
         History { steps, ..self.clone() }
     }
 
@@ -283,21 +301,22 @@ impl History {
             number,
             event: Event::Today(day),
             ends_epoch: true,
-            ticks: true,
-            turns: 0,
+            clusters: Clusters::SETTLE,
+            worker_steps: 0,
         }));
         self
     }
 
-    /// The same, with a tick at the end of every epoch.
-    pub fn with_ticks(&self) -> History {
-        let steps = self.steps.iter().map(|step| Step { ticks: true, ..step.clone() });
+    /// The same, with clusters that settle at the end of every epoch.
+    pub fn settling(&self) -> History {
+        let steps = self.steps.iter().map(|step| Step { clusters: Clusters::SETTLE, ..step.clone() });
         History { steps: steps.collect(), ..self.clone() }
     }
 
-    /// Whether there is a tick at the end of the epoch that this step ends: so it is at the end of hydration.
-    pub fn ticks(&self, place: usize) -> bool {
-        place < self.hydration || self.steps[place].ticks
+    /// Whether clusters settle at the end of the epoch that this step ends: so it is at the end of hydration.
+    pub fn settles(&self, place: usize) -> bool {
+        let Clusters { tick, turns } = self.steps[place].clusters;
+        place < self.hydration || tick && turns >= PARTS
     }
 
     /// The files that are live after the step at this position.

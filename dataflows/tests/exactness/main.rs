@@ -37,7 +37,7 @@ fn check(history: &History, workers: usize) {
     for (place, snapshot) in run(history, workers) {
         let live = history.live(place);
         let given = Given::new(clusters(&snapshot));
-        let expected = oracle::tables(&live, history.today(place), &history.setup, given, history.ticks(place));
+        let expected = oracle::tables(&live, history.today(place), &history.setup, given, history.settles(place));
         let mut found = differences(&expected, &snapshot);
         found.truncate(50);
         assert!(found.is_empty(), "after {} steps:\n{}", place + 1, found.join("\n"));
@@ -98,7 +98,7 @@ proptest! {
         hydration in 0..5usize,
         workers in 1..=2usize,
     ) {
-        let history = history.with_ticks();
+        let history = history.settling();
         let mut again = history.of_live(history.steps.len() - 1);
         let mut steps: Vec<_> = again.steps.into_iter().zip(order).collect();
         steps.sort_by_key(|(_, (rank, _))| *rank);
@@ -114,7 +114,7 @@ proptest! {
     /// For what has no oracle (see [`oracle::WITHOUT_ORACLE`]).
     #[test]
     fn a_fresh_dataflow_computes_the_same(history in histories(SMALL), workers in 1..=2usize) {
-        let history = history.with_ticks();
+        let history = history.settling();
         for (place, snapshot) in run(&history, workers) {
             let mut fresh = history.of_live(place);
             fresh.hydration = fresh.steps.len();

@@ -86,6 +86,7 @@ fn play(worker: &mut Worker, history: &History, seen: &Arc<Mutex<Vec<Seen>>>) {
         inputs,
         today: None,
         tick: 0,
+        turn: 0,
     };
     log.inputs.advance_to(1);
     // A file is read by one worker, as its partition is; worker 0 tells the time.
@@ -107,13 +108,16 @@ fn play(worker: &mut Worker, history: &History, seen: &Arc<Mutex<Vec<Seen>>>) {
             }
         }
         let live = place >= history.hydration;
-        if live && (step.ends_epoch || place + 1 == history.steps.len()) && step.ticks && tells_time {
-            log.tick();
+        if live && (step.ends_epoch || place + 1 == history.steps.len()) && tells_time {
+            if step.clusters.tick {
+                log.tick();
+            }
+            (0..step.clusters.turns).for_each(|_| log.turn());
         }
         if step.ends_epoch {
             let next = log.inputs.epoch() + 1;
             log.inputs.advance_to(next);
-            for _ in 0..step.turns {
+            for _ in 0..step.worker_steps {
                 worker.step();
             }
         }
@@ -144,6 +148,7 @@ struct Log {
     inputs: Inputs,
     today: Option<i32>,
     tick: i64,
+    turn: i64,
 }
 
 impl Log {
@@ -158,6 +163,11 @@ impl Log {
     fn tick(&mut self) {
         self.inputs.tick(self.tick);
         self.tick += 1;
+    }
+
+    fn turn(&mut self) {
+        self.inputs.turn(self.turn);
+        self.turn += 1;
     }
 
     /// The records of a version, as its delivery has them.

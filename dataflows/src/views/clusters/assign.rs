@@ -12,21 +12,23 @@ use crate::facts::key::route_of_fan;
 use crate::views::Facts;
 use crate::views::fan_history::FanKey;
 
-/// The cluster of every fan.
+/// The cluster of every fan, by the centroids of its shard.
 pub(super) fn assign<'scope>(
     features: Facts<'scope, (FanKey, Features)>,
-    centroids: Facts<'scope, Arc<Centroids>>,
+    centroids: Facts<'scope, (Shard, Arc<Centroids>)>,
 ) -> Facts<'scope, (FanKey, u8)> {
-    let shards = centroids.flat_map(|centroids| (0..SHARDS).map(move |shard| (shard, ToAssign::By(centroids.clone()))));
+    let shards = centroids.map(|(shard, centroids)| (shard, ToAssign::By(centroids)));
     let fans = features.map(|(key, features)| (shard_of(key), ToAssign::Fan(key, features)));
     evolve::<_, _, _, Assigned, _>(fans.concat(shards), "Clusters of fans", |shard| u64::from(*shard), Assign)
 }
 
-/// Fans are assigned in so many parts, which are spread over the workers.
-pub(super) const SHARDS: u8 = 64;
+/// Fans are assigned in so many shards, which are spread over the workers.
+pub(super) const SHARDS: Shard = 256;
 
-pub(super) fn shard_of((creator, fan): FanKey) -> u8 {
-    (route_of_fan(creator, fan) % u64::from(SHARDS)) as u8
+pub(super) type Shard = u16;
+
+pub(super) fn shard_of((creator, fan): FanKey) -> Shard {
+    (route_of_fan(creator, fan) % u64::from(SHARDS)) as Shard
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,6 +70,10 @@ impl State<ToAssign, isize> for Assigned {
     fn is_empty(&self) -> bool {
         self.fans.is_empty() && self.centroids.is_none()
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.fans.allocation_size()
+    }
 }
 
 impl Assigned {
@@ -88,11 +94,11 @@ impl Assigned {
 /// The cluster of each fan.
 struct Assign;
 
-impl Output<u8, ToAssign, isize, Assigned> for Assign {
+impl Output<Shard, ToAssign, isize, Assigned> for Assign {
     type Record = (FanKey, u8);
     type Diff = isize;
 
-    fn whole(&mut self, _: &u8, assigned: &mut Assigned, output: &mut Vec<((FanKey, u8), isize)>) {
+    fn whole(&mut self, _: &Shard, assigned: &mut Assigned, output: &mut Vec<((FanKey, u8), isize)>) {
         assigned.assign_all(|_, _, _| ());
         let clusters = assigned.fans.iter().filter_map(|(key, (_, cluster))| Some((*key, (*cluster)?)));
         output.extend(clusters.map(|cluster| (cluster, 1)));
@@ -100,7 +106,7 @@ impl Output<u8, ToAssign, isize, Assigned> for Assign {
 
     fn change(
         &mut self,
-        _: &u8,
+        _: &Shard,
         assigned: &mut Assigned,
         mut updates: Vec<(ToAssign, isize)>,
         output: &mut Vec<((FanKey, u8), isize)>,

@@ -103,6 +103,10 @@ impl State<OfCell, CellSums> for Cells {
     fn is_empty(&self) -> bool {
         self.cells.is_empty() && self.ticks == 0 && self.centroids.is_none()
     }
+
+    fn heap_bytes(&self) -> usize {
+        self.cells.len() * size_of::<(Cell, CellSums)>()
+    }
 }
 
 impl Cells {

@@ -3,13 +3,13 @@
 //! ```text
 //!  messages, sales ──by (fan, day)──▶ sums ─┐
 //!  as-of day ───────────────────────────────┼─▶ a fan's cluster at the end of each of the last days ─▶ (day, from, to) ±1
-//!  centroids ───────────────────────────────┘
+//!  centroids in force ──────────────────────┘
 //! ```
 //!
 //! Invariants
 //! 1. The cluster of a fan at the end of a day is that of the features which the rows up to that day give, as of that day. On the
-//!    as-of day it is the fan's cluster.
-//! 2. So moves are a function of the rows, the as-of day and the centroids: a correction of an old row, or a centroid that
+//!    as-of day it is the fan's cluster, once both go by the same centroids.
+//! 2. So moves are a function of the rows, the as-of day and the centroids in force: a correction of an old row, or a centroid that
 //!    moves, corrects the moves of past days too.
 //! 3. A fan's first cluster is no move.
 
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::assign::{SHARDS, shard_of};
+use super::assign::{SHARDS, Shard, shard_of};
 use super::centroids::{Centroids, Places};
 use super::features::{Behaviour, Features, recency};
 use crate::calendar::Calendar;
@@ -44,11 +44,11 @@ pub struct Move {
     pub to: u8,
 }
 
-/// The moves of all fans, each as often as fans made it.
+/// The moves of all fans, each as often as fans made it, by the centroids of their shards.
 pub fn moves<'scope>(
     sources: &Sources<'scope>,
     as_of: &Facts<'scope, i32>,
-    centroids: &Facts<'scope, Arc<Centroids>>,
+    centroids: Facts<'scope, (Shard, Arc<Centroids>)>,
     settings: &DataflowSettings,
 ) -> Facts<'scope, Move> {
     let mut calendar = Calendar::new(settings.reporting_tz.clone());
@@ -56,11 +56,10 @@ pub fn moves<'scope>(
         let day = calendar.local(event.at).day;
         Some(((shard_of(fan), Told::Day(fan, day)), DaySums::of(&event.sums(), event.is_purchase())))
     });
-    let every_shard = |told: fn(Given) -> Told, given: Given| {
-        (0..SHARDS).map(move |shard| ((shard, told(given.clone())), DaySums { seen: 1, ..DaySums::default() }))
-    };
-    let as_of = as_of.clone().explode(move |day| every_shard(Told::Given, Given::AsOf(day)));
-    let centroids = centroids.clone().explode(move |by| every_shard(Told::Given, Given::By(by)));
+    let once = DaySums { seen: 1, ..DaySums::default() };
+    let as_of =
+        as_of.clone().explode(move |day| (0..SHARDS).map(move |shard| ((shard, Told::Given(Given::AsOf(day))), once)));
+    let centroids = centroids.explode(move |(shard, by)| Some(((shard, Told::Given(Given::By(by))), once)));
     let told = combine(days, "days of fans").concat(as_of).concat(centroids);
     evolve::<_, _, _, Fans, _>(told, "Moves of fans", |shard| u64::from(*shard), Moves)
 }
@@ -137,6 +136,8 @@ impl Day {
 #[derive(Default)]
 struct Fans {
     fans: HashMap<FanKey, Vec<Day>>,
+    /// For so many days of all fans there is room.
+    days: usize,
     as_of: BTreeMap<i32, i64>,
     /// The last is in force; while the log is read at the start, the next may come before the last is gone.
     by: BTreeMap<Arc<Centroids>, i64>,
@@ -151,6 +152,7 @@ impl State<Told, DaySums> for Fans {
         match told {
             Told::Day(fan, day) => {
                 let days = self.fans.entry(fan).or_default();
+                self.days -= days.capacity();
                 match days.binary_search_by_key(&day, |other| other.day) {
                     Ok(place) => {
                         days[place].add(&diff);
@@ -169,6 +171,8 @@ impl State<Told, DaySums> for Fans {
                 }
                 if days.is_empty() {
                     self.fans.remove(&fan);
+                } else {
+                    self.days += days.capacity();
                 }
             }
             Told::Given(Given::AsOf(day)) => count(&mut self.as_of, day, diff.seen),
@@ -181,6 +185,11 @@ impl State<Told, DaySums> for Fans {
 
     fn is_empty(&self) -> bool {
         self.fans.is_empty() && self.as_of.is_empty() && self.by.is_empty()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let days = self.days * size_of::<Day>();
+        self.fans.allocation_size() + days + self.moves.allocation_size() + self.recencies.capacity() * size_of::<i16>()
     }
 }
 
@@ -314,15 +323,15 @@ impl UpToDay {
 /// The moves of a part of the fans.
 struct Moves;
 
-impl Output<u8, Told, DaySums, Fans> for Moves {
+impl Output<Shard, Told, DaySums, Fans> for Moves {
     type Record = Move;
     type Diff = isize;
 
-    fn whole(&mut self, _: &u8, fans: &mut Fans, output: &mut Vec<(Move, isize)>) {
+    fn whole(&mut self, _: &Shard, fans: &mut Fans, output: &mut Vec<(Move, isize)>) {
         fans.look_again(output);
     }
 
-    fn change(&mut self, _: &u8, fans: &mut Fans, updates: Vec<(Told, DaySums)>, output: &mut Vec<(Move, isize)>) {
+    fn change(&mut self, _: &Shard, fans: &mut Fans, updates: Vec<(Told, DaySums)>, output: &mut Vec<(Move, isize)>) {
         let (given, of_fans): (Vec<_>, Vec<_>) =
             updates.into_iter().partition(|(told, _)| matches!(told, Told::Given(_)));
         let new_centroids = given.iter().any(|(told, _)| matches!(told, Told::Given(Given::By(_))));

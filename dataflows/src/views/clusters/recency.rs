@@ -58,6 +58,10 @@ impl State<Clock, isize> for Days {
     fn is_empty(&self) -> bool {
         self.last_seen.is_empty() && self.as_of.is_empty()
     }
+
+    fn heap_bytes(&self) -> usize {
+        (self.last_seen.len() + self.as_of.len()) * size_of::<(i32, isize)>()
+    }
 }
 
 impl Days {
@@ -138,6 +142,10 @@ impl State<Seen, isize> for LastSeen {
 
     fn is_empty(&self) -> bool {
         self.fans.is_empty() && self.recency.is_none()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.fans.allocation_size()
     }
 }
 

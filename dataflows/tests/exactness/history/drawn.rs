@@ -8,10 +8,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use fandom_dataflows::views::clusters::PARTS;
 use fandom_schemas::rows::Kind;
 
 use super::things::{Thing, Varying, things, varying};
-use super::{Delivery, Event, FILES, History, Setup, Sheet, Step, Subject, Version};
+use super::{Clusters, Delivery, Event, FILES, History, Setup, Sheet, Step, Subject, Version};
 
 /// How much there is in a history.
 #[derive(Clone)]
@@ -56,8 +57,8 @@ const FIRST_DAY: Date = jiff::civil::date(2027, 2, 27);
 struct DrawnStep {
     event: DrawnEvent,
     ends_epoch: bool,
-    ticks: bool,
-    turns: u8,
+    clusters: Clusters,
+    worker_steps: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -79,7 +80,7 @@ impl DrawnStep {
                 Event::Version(version)
             }
         };
-        Step { number, event, ends_epoch: self.ends_epoch, ticks: self.ticks, turns: self.turns }
+        Step { number, event, ends_epoch: self.ends_epoch, clusters: self.clusters, worker_steps: self.worker_steps }
     }
 }
 
@@ -97,8 +98,16 @@ fn steps(rows: Range<usize>) -> impl Strategy<Value = DrawnStep> {
         // Also when the first days leave those over which moves are told.
         3 => prop_oneof![2 => -2..3i8, 1 => 28..32i8].prop_map(DrawnEvent::Today),
     ];
-    (event, any::<bool>(), proptest::bool::weighted(0.7), 0..3u8)
-        .prop_map(|(event, ends_epoch, ticks, turns)| DrawnStep { event, ends_epoch, ticks, turns })
+    let clusters = prop_oneof![
+        3 => Just(Clusters::SETTLE),
+        1 => (any::<bool>(), 0..=PARTS).prop_map(|(tick, turns)| Clusters { tick, turns }),
+    ];
+    (event, any::<bool>(), clusters, 0..3u8).prop_map(|(event, ends_epoch, clusters, worker_steps)| DrawnStep {
+        event,
+        ends_epoch,
+        clusters,
+        worker_steps,
+    })
 }
 
 fn deliveries() -> impl Strategy<Value = Delivery> {
