@@ -20,7 +20,7 @@ NAMES = {
 def load(directory):
     lines = []
     for path in sorted(pathlib.Path(directory).glob("*.json")):
-        lines += [json.loads(line) for line in path.read_text().splitlines()]
+        lines += [json.loads(line) | {"of": path.stem.split("-")[0]} for line in path.read_text().splitlines()]
     return lines
 
 
@@ -53,6 +53,22 @@ def table(peers):
     for result in peers:
         values = [result["rows_per_second"], result["bytes_per_row"], result["most_bytes_per_row"],
                   result["stored_bytes_per_row"], result["corrected_ms"], result["p50_ms"], result["p99_ms"]]
+        lines.append("| " + " | ".join([label(result), *map(number, values), equal(result)]) + " |")
+    return "\n".join(lines)
+
+
+def intervals_table(intervals):
+    lines = ["| commit every | rows/s | corrected file, ms | p50 ms | p99 ms | equal to ours |", "|--:|--:|--:|--:|--:|---|"]
+    for result in intervals:
+        values = [result["rows_per_second"], result["corrected_ms"], result["p50_ms"], result["p99_ms"]]
+        lines.append("| " + " | ".join([f"{result['name']} ms", *map(number, values), equal(result)]) + " |")
+    return "\n".join(lines)
+
+
+def correction_table(corrections):
+    lines = ["| | rows before | corrected file, ms | equal to ours |", "|---|--:|--:|---|"]
+    for result in corrections:
+        values = [result["rows"], result["corrected_ms"]]
         lines.append("| " + " | ".join([label(result), *map(number, values), equal(result)]) + " |")
     return "\n".join(lines)
 
@@ -150,6 +166,16 @@ peer only these two.** A peer also takes every version of a row as live that is 
 - *equal*: rows of both views against ours, on the same log, after the correction and the open loop.
 - One run each. Most of what a correction costs pandas is waiting for its schedule of 10 s.
 
+## A corrected file in a longer history
+
+{corrections}
+
+## Pathway's commit interval
+
+With one worker, for what a row's way costs at other intervals than the 20 ms of the table above:
+
+{intervals}
+
 ## Limits
 
 {limits}
@@ -179,6 +205,9 @@ SKIPPED = """
 
 def main():
     results = load(sys.argv[1])
+    corrections = [result for result in results if result["of"] == "correction"]
+    intervals = sorted((result for result in results if result["of"] == "interval"), key=lambda result: int(result["name"]))
+    results = [result for result in results if result["of"] not in ("correction", "interval")]
     order = list(NAMES)
     peers = sorted((result for result in results if result["measure"] == "peer"),
                    key=lambda result: (order.index(result["name"]), result["workers"]))
@@ -186,12 +215,13 @@ def main():
     engines = [result for result in results if result["measure"] == "engine"]
     if not peers:
         sys.exit("no design was measured")
-    print("\n\n".join([table(peers), limits_table(limits), engines_table(engines)]))
+    extra = {"corrections": correction_table(corrections), "intervals": intervals_table(intervals)}
+    print("\n\n".join([table(peers), limits_table(limits), engines_table(engines), *extra.values()]))
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     pathlib.Path("bench/RESULTS.md").write_text(RESULTS.format(
         date=datetime.date.today().isoformat(), revision=revision.stdout.strip(), hardware=hardware(),
         versions=versions(), rows=peers[0]["rows"], corrected=peers[0]["corrected_rows"],
-        rate=peers[0]["rows_per_second_live"], peers=table(peers), limits=limits_table(limits), engines=engines_table(engines),
+        rate=peers[0]["rows_per_second_live"], peers=table(peers), limits=limits_table(limits), engines=engines_table(engines), **extra,
         engine_rows=max((result["rows"] for result in engines), default=0), skipped=SKIPPED))
     pathlib.Path("docs/bench.svg").write_text(plot(peers))
 
