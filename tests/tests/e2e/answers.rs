@@ -1,6 +1,5 @@
 //! What the API answers, against the same questions in SQL: every route, all pages, at one epoch; and the live stream.
 
-#[path = "answers/questions.rs"]
 mod questions;
 
 use std::time::Duration;

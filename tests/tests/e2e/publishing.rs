@@ -3,9 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the test ends what it starts")]
 
-#[path = "publishing/lost.rs"]
 mod lost;
-#[path = "publishing/reader.rs"]
 mod reader;
 
 use std::fmt::Write;

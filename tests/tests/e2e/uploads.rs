@@ -1,9 +1,7 @@
 //! Uploads and mappings, over real Kafka and Postgres: what is uploaded counts, is read again, and is taken back; sheets of another
 //! make are mapped through the API; a crash between any two steps loses nothing.
 
-#[path = "uploads/folders.rs"]
 mod folders;
-#[path = "uploads/traces.rs"]
 mod traces;
 
 use std::time::{Duration, Instant};

@@ -176,6 +176,12 @@ async fn every_panel_and_alert_has_an_answer() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 
+    // A key alone takes bytes, and all of them are the process's.
+    let beyond = "sum(fandom_dataflow_state_bytes) > sum(process_resident_memory_bytes{job=\"dataflow\"})";
+    for impossible in ["fandom_dataflow_state_bytes < 4 * fandom_dataflow_keys", beyond] {
+        assert_eq!(prometheus.series(impossible).await.expect("an answer"), 0, "{impossible}");
+    }
+
     let shown = dashboards();
     let mut runbooks = BTreeSet::new();
     for alert in &alerts {

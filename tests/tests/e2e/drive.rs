@@ -1,9 +1,7 @@
 //! The Drive source, over real Kafka and Postgres and the simulated Drive: files come, change, move and go, Drive fails, the
 //! connector is killed; in the end the tables are right.
 
-#[path = "drive/dashboards.rs"]
 mod dashboards;
-#[path = "drive/stage.rs"]
 mod stage;
 
 use std::collections::{BTreeMap, HashMap};

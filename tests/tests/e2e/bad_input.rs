@@ -2,7 +2,7 @@
 //! person can act on, or read as far as it is sound; the good ones count as if the others were not there; and the connector
 //! stays alive, within the memory that it is said to take.
 
-#[path = "../../connectors/tests/workbook/made.rs"]
+#[path = "../../../connectors/tests/workbook/made.rs"]
 #[allow(dead_code, reason = "the tests of the reader use the rest")]
 mod made;
 
