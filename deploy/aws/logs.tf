@@ -28,9 +28,10 @@ locals {
   }
 }
 
+# The key of the suite, since CloudWatch may not use that of SNS: an alarm would be lost without a word.
 resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
-  kms_master_key_id = "alias/aws/sns"
+  kms_master_key_id = aws_kms_key.this.arn
 }
 
 resource "aws_cloudwatch_metric_alarm" "database_disk" {

@@ -152,6 +152,46 @@ resource "aws_vpc_security_group_egress_rule" "web" {
   to_port           = 443
 }
 
+resource "aws_vpc_security_group_ingress_rule" "metrics" {
+  for_each          = toset(coalesce(var.metrics_cidrs, [var.cidr]))
+  security_group_id = aws_security_group.parts.id
+  description       = "Prometheus reads metrics"
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = 9464
+  to_port           = 9464
+}
+
+resource "aws_vpc_security_group_ingress_rule" "metrics_of_group" {
+  for_each                     = var.metrics_security_groups
+  security_group_id            = aws_security_group.parts.id
+  description                  = "Prometheus reads metrics"
+  referenced_security_group_id = each.value
+  ip_protocol                  = "tcp"
+  from_port                    = 9464
+  to_port                      = 9464
+}
+
+resource "aws_vpc_security_group_egress_rule" "otlp" {
+  for_each          = toset(var.otlp == null ? [] : var.otlp.cidrs)
+  security_group_id = aws_security_group.parts.id
+  description       = "Spans to the collector of OpenTelemetry"
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = var.otlp.port
+  to_port           = var.otlp.port
+}
+
+resource "aws_vpc_security_group_egress_rule" "smtp" {
+  for_each          = toset(var.smtp == null ? [] : var.smtp.cidrs)
+  security_group_id = aws_security_group.parts.id
+  description       = "Invitations to the mail server"
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = var.smtp.port
+  to_port           = var.smtp.port
+}
+
 locals {
   servers = {
     kafka    = { group = aws_security_group.kafka.id, port = 9096 }

@@ -10,34 +10,49 @@ resource "aws_ecs_cluster" "this" {
 
 locals {
   # What every part is told.
-  settings = {
+  settings = merge(
+    {
+      FANDOM_REPORTING_TZ = var.reporting_tz
+      FANDOM_METRICS_PORT = "9464"
+    },
+    var.otlp == null ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT = var.otlp.endpoint },
+  )
+  # Where Kafka is, and who asks: of those that read or write the log, which the API does not.
+  broker = {
     KAFKA_BOOTSTRAP_SERVERS        = aws_msk_cluster.this.bootstrap_brokers_sasl_scram
     FANDOM_KAFKA_SECURITY_PROTOCOL = "SASL_SSL"
     FANDOM_KAFKA_SASL_MECHANISMS   = "SCRAM-SHA-512"
     FANDOM_KAFKA_SSL_CA_LOCATION   = "/etc/ssl/certs/ca-certificates.crt"
     FANDOM_KAFKA_REPLICATION       = "3"
-    FANDOM_REPORTING_TZ            = var.reporting_tz
-    FANDOM_METRICS_PORT            = "9464"
   }
   login = {
     FANDOM_KAFKA_SASL_USERNAME = local.secrets.kafka_username
     FANDOM_KAFKA_SASL_PASSWORD = local.secrets.kafka_password
   }
   uploads = "/var/lib/fandom/uploads"
-  # Of each part: its argument, its size, settings and secrets of its own, whether it reaches uploads, how many of it run, and whether
-  # a new one may be started before the old one has ended.
+  # Of each part: its argument, its size, settings and secrets of its own, whether it uses the log, what it does with uploads, how many
+  # of it run, and whether a new one may be started before the old one has ended.
   parts = {
     api = {
-      command = ["api"], health = "api", cpu = 512, memory = 1024, count = var.api.fewest, overlaps = true, uploads = true
-      settings = {
-        FANDOM_PORT        = "8080"
-        FANDOM_API_HOSTS   = var.domain
-        FANDOM_UPLOADS_DIR = local.uploads
-      }
-      secrets = { FANDOM_ARCHIVE_KEY = local.secrets.archive_key, FANDOM_SECRETS_KEY = local.secrets.secrets_key }
+      command = ["api"], health = "api", cpu = 512, memory = 1024, count = var.api.fewest, overlaps = true, log = false, uploads = "writes"
+      settings = merge(
+        {
+          FANDOM_PORT        = "8080"
+          FANDOM_API_HOSTS   = var.domain
+          FANDOM_API_URL     = "https://${var.domain}"
+          FANDOM_UPLOADS_DIR = local.uploads
+          # The balancer stands in these; what it says of who asks, and that they asked over TLS, is believed.
+          FANDOM_API_PROXIES = join(",", values(aws_subnet.public)[*].cidr_block)
+        },
+        var.smtp == null ? {} : { FANDOM_SMTP_FROM = var.smtp.from },
+      )
+      secrets = merge(
+        { FANDOM_ARCHIVE_KEY = local.secrets.archive_key, FANDOM_SECRETS_KEY = local.secrets.secrets_key },
+        var.smtp == null ? {} : { FANDOM_SMTP_URL = var.smtp.url_secret_arn },
+      )
     }
     connectors = {
-      command = ["connect"], health = "connect", cpu = 1024, memory = 4096, count = 1, overlaps = false, uploads = true
+      command = ["connect"], health = "connect", cpu = 1024, memory = 4096, count = 1, overlaps = false, log = true, uploads = "reads"
       settings = {
         FANDOM_DRIVE_FOLDERS     = var.drive_folders
         FANDOM_DRIVE_CREDENTIALS = "/run/drive/key.json"
@@ -48,12 +63,12 @@ locals {
       secrets = {}
     }
     dataflow = {
-      command  = ["dataflow"], health = "dataflow", cpu = var.dataflow.cpu, memory = var.dataflow.memory, count = 1, overlaps = false, uploads = false
+      command  = ["dataflow"], health = "dataflow", cpu = var.dataflow.cpu, memory = var.dataflow.memory, count = 1, overlaps = false, log = true, uploads = "none"
       settings = { FANDOM_WORKERS = tostring(var.dataflow.workers) }
       secrets  = {}
     }
     archive = {
-      command  = ["archive"], health = "archive", cpu = 256, memory = 1024, count = 1, overlaps = false, uploads = false
+      command  = ["archive"], health = "archive", cpu = 256, memory = 1024, count = 1, overlaps = false, log = true, uploads = "none"
       settings = {}
       secrets  = { FANDOM_ARCHIVE_KEY = local.secrets.archive_key }
     }
@@ -68,6 +83,11 @@ locals {
     FANDOM_ARCHIVE_DATABASE_PASSWORD    = "${local.secrets.accounts["archive"]}:password::"
     FANDOM_API_DATABASE_PASSWORD        = "${local.secrets.accounts["api"]}:password::"
   }
+  # What each task is given of the secrets, and no other may read (roles.tf).
+  given = merge(
+    { for part, it in local.parts : part => merge(it.log ? local.login : {}, { DATABASE_URL = "${local.secrets.accounts[part]}:url::" }, it.secrets) },
+    { migrate = local.owner, topics = local.login },
+  )
 }
 
 resource "aws_ecs_task_definition" "part" {
@@ -77,15 +97,15 @@ resource "aws_ecs_task_definition" "part" {
   network_mode             = "awsvpc"
   cpu                      = each.value.cpu
   memory                   = each.value.memory
-  execution_role_arn       = aws_iam_role.execution.arn
-  task_role_arn            = aws_iam_role.task.arn
+  execution_role_arn       = aws_iam_role.execution[each.key].arn
+  task_role_arn            = each.value.uploads == "none" ? null : aws_iam_role.task[each.key].arn
 
   dynamic "volume" {
     for_each = each.key == "connectors" ? ["drive", "tmp"] : []
     content { name = volume.value }
   }
   dynamic "volume" {
-    for_each = each.value.uploads ? ["uploads"] : []
+    for_each = each.value.uploads == "none" ? [] : ["uploads"]
     content {
       name = volume.value
       efs_volume_configuration {
@@ -122,8 +142,8 @@ resource "aws_ecs_task_definition" "part" {
       readonlyRootFilesystem = true
       stopTimeout            = 30
       linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
-      environment            = [for name, value in merge(local.settings, each.value.settings) : { name = name, value = value }]
-      secrets                = [for name, arn in merge(local.login, { DATABASE_URL = "${local.secrets.accounts[each.key]}:url::" }, each.value.secrets) : { name = name, valueFrom = arn }]
+      environment            = [for name, value in merge(local.settings, each.value.log ? local.broker : {}, each.value.settings) : { name = name, value = value }]
+      secrets                = [for name, arn in local.given[each.key] : { name = name, valueFrom = arn }]
       portMappings           = each.key == "api" ? [{ containerPort = 8080 }] : []
       dependsOn              = each.key == "connectors" ? [{ containerName = "drive-key", condition = "SUCCESS" }] : []
       mountPoints = concat(
@@ -131,7 +151,7 @@ resource "aws_ecs_task_definition" "part" {
           { sourceVolume = "drive", containerPath = "/run/drive", readOnly = true },
           { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
         ],
-        each.value.uploads ? [{ sourceVolume = "uploads", containerPath = local.uploads, readOnly = false }] : [],
+        each.value.uploads == "none" ? [] : [{ sourceVolume = "uploads", containerPath = local.uploads, readOnly = each.value.uploads == "reads" }],
       )
       healthCheck = {
         command     = ["CMD", "fandom", "health", each.value.health]
@@ -152,8 +172,7 @@ resource "aws_ecs_task_definition" "once" {
   network_mode             = "awsvpc"
   cpu                      = 256
   memory                   = 512
-  execution_role_arn       = aws_iam_role.execution.arn
-  task_role_arn            = aws_iam_role.task.arn
+  execution_role_arn       = aws_iam_role.execution[each.key].arn
 
   container_definitions = jsonencode([{
     name                   = each.key
@@ -161,8 +180,8 @@ resource "aws_ecs_task_definition" "once" {
     essential              = true
     command                = each.value
     readonlyRootFilesystem = true
-    environment            = [for name, value in local.settings : { name = name, value = value }]
-    secrets                = [for name, arn in merge(local.login, each.key == "migrate" ? local.owner : {}) : { name = name, valueFrom = arn }]
+    environment            = [for name, value in merge(local.settings, each.key == "topics" ? local.broker : {}) : { name = name, value = value }]
+    secrets                = [for name, arn in local.given[each.key] : { name = name, valueFrom = arn }]
     logConfiguration       = local.logs[each.key]
   }])
 }
@@ -201,7 +220,10 @@ resource "aws_ecs_service" "part" {
     # Of the API by the autoscaler; the others are one.
     ignore_changes = [desired_count]
   }
-  depends_on = [aws_lb_listener.https, aws_efs_mount_target.uploads]
+  depends_on = [
+    aws_lb_listener.https, aws_efs_mount_target.uploads, aws_efs_file_system_policy.uploads,
+    aws_iam_role_policy.execution, aws_iam_role_policy.task,
+  ]
 }
 
 resource "aws_appautoscaling_target" "api" {

@@ -30,6 +30,30 @@ data "aws_iam_policy_document" "key" {
       type        = "Service"
       identifiers = ["logs.${var.region}.amazonaws.com"]
     }
+    condition {
+      test     = "ArnLike"
+      variable = "kms:EncryptionContext:aws:logs:arn"
+      values   = ["arn:aws:logs:${var.region}:${data.aws_caller_identity.this.account_id}:log-group:/${var.name}/*"]
+    }
+  }
+  statement {
+    sid       = "AlarmsAreTold"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
+    resources = ["*"]
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.this.account_id]
+    }
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:aws:cloudwatch:${var.region}:${data.aws_caller_identity.this.account_id}:alarm:${var.name}-*"]
+    }
   }
 }
 
@@ -161,6 +185,30 @@ resource "aws_efs_mount_target" "uploads" {
   file_system_id  = aws_efs_file_system.uploads.id
   subnet_id       = each.value.id
   security_groups = [aws_security_group.uploads.id]
+}
+
+# Without a policy whoever reaches the folder over the network may mount it. With one only those may whose role says so (roles.tf).
+resource "aws_efs_file_system_policy" "uploads" {
+  file_system_id = aws_efs_file_system.uploads.id
+  policy         = data.aws_iam_policy_document.uploads.json
+}
+
+data "aws_iam_policy_document" "uploads" {
+  statement {
+    sid       = "NothingTravelsUnencrypted"
+    effect    = "Deny"
+    actions   = ["elasticfilesystem:Client*"]
+    resources = [aws_efs_file_system.uploads.arn]
+    principals {
+      type        = "AWS"
+      identifiers = ["*"]
+    }
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
 }
 
 resource "aws_efs_access_point" "uploads" {

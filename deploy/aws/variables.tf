@@ -49,6 +49,34 @@ variable "cidr" {
   default     = "10.40.0.0/16"
 }
 
+variable "metrics_cidrs" {
+  description = "From where Prometheus reads metrics, on port 9464 of each task; null for the whole network, [] for nowhere."
+  type        = list(string)
+  default     = null
+}
+
+variable "metrics_security_groups" {
+  description = "Security groups from which metrics are read too, by a name of yours: with metrics_cidrs = [] these alone."
+  type        = map(string)
+  default     = {}
+}
+
+variable "otlp" {
+  description = "A collector of OpenTelemetry for spans: its address (OTEL_EXPORTER_OTLP_ENDPOINT), its port, and where it is. None by default."
+  type        = object({ endpoint = string, port = optional(number, 4318), cidrs = list(string) })
+  default     = null
+}
+
+variable "smtp" {
+  description = "A mail server for invitations: the secret of yours that holds FANDOM_SMTP_URL, the sender, its port, and where it is. None by default."
+  type        = object({ url_secret_arn = string, from = string, port = optional(number, 587), cidrs = list(string) })
+  default     = null
+  validation {
+    condition     = var.smtp == null ? true : contains([465, 587], var.smtp.port)
+    error_message = "Mail is sent on port 587, or on 465 with TLS from the first byte."
+  }
+}
+
 variable "reporting_tz" {
   description = "IANA zone in which days are cut."
   type        = string

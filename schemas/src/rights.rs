@@ -80,11 +80,12 @@ const RIGHTS: &[(&str, [&str; 4])] = &[
 /// When the database does not answer, or the owner may not make accounts.
 pub async fn make_accounts(client: &Client, passwords: &[(Account, String)]) -> Result<(), tokio_postgres::Error> {
     for (Account { name, .. }, password) in passwords {
+        // A new role is no superuser, and only a superuser may say so again: the owner of a managed database is none.
         // Of what is sent, the server's log may keep all: so it is not the password.
         let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
         let sql = format!(
             "do $$ begin create role {name}; exception when duplicate_object or unique_violation then null; end $$;
-             alter role {name} login nosuperuser nocreatedb nocreaterole noreplication nobypassrls inherit password '{verifier}'"
+             alter role {name} login nocreatedb nocreaterole inherit password '{verifier}'"
         );
         client.batch_execute(&sql).await?;
     }
