@@ -211,6 +211,13 @@ impl Watching {
     }
 }
 
+impl Drop for Watching {
+    /// What nobody reads now is told by whoever reads it next.
+    fn drop(&mut self) {
+        TOPICS.iter().for_each(|topic| meters::lag(topic, 0));
+    }
+}
+
 impl ClientContext for Watching {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         tracing::debug!(facility, message, "librdkafka");

@@ -47,7 +47,12 @@ const LOOKS: Metric =
 const LOOKED: Metric = Metric::gauge(
     "fandom_connector_last_look_timestamp_seconds",
     &["source"],
-    "When a source was last looked at as a whole without trouble, in seconds since 1970.",
+    "When a source was last looked at as a whole without trouble, in seconds since 1970; until then, when the part began.",
+);
+const LOOKS_EVERY: Metric = Metric::gauge(
+    "fandom_connector_look_interval_seconds",
+    &["source"],
+    "From one look at a source to the next, about, where nothing happens.",
 );
 const SESSIONS_LOST: Metric = Metric::counter(
     "fandom_connector_sessions_lost_total",
@@ -82,6 +87,7 @@ pub const METRICS: &[Metric] = &[
     WAITING,
     LOOKS,
     LOOKED,
+    LOOKS_EVERY,
     SESSIONS_LOST,
     DRIVE_CALLS,
     DRIVE_WAITS,
@@ -94,8 +100,8 @@ const OUTCOMES: [&str; 6] = ["ok", "quota", "transport", "server", "refused", "o
 /// The most reasons of rejects that are told apart. Their words are the suite's own, but some name a column.
 const REASONS: usize = 50;
 
-/// Tells the recorder what is measured, and which labels there will be.
-pub(crate) fn describe_all(sources: &[&str]) {
+/// Tells the recorder what is measured, and which labels there will be: of the sources, with how often each is looked at.
+pub(crate) fn describe_all(sources: &[(&str, Duration)]) {
     describe(METRICS);
     for state in ["live", "failed", "gone"] {
         counter!(FILES.name, "state" => state).increment(0);
@@ -104,11 +110,14 @@ pub(crate) fn describe_all(sources: &[&str]) {
         counter!(ROWS.name, "result" => result).increment(0);
     }
     counter!(REJECTS.name, "reason" => "other").increment(0);
-    for source in sources {
-        counter!(SESSIONS_LOST.name, "source" => (*source).to_owned()).increment(0);
+    for &(source, interval) in sources {
+        counter!(SESSIONS_LOST.name, "source" => source.to_owned()).increment(0);
         for result in ["ok", "failed"] {
-            counter!(LOOKS.name, "source" => (*source).to_owned(), "result" => result).increment(0);
+            counter!(LOOKS.name, "source" => source.to_owned(), "result" => result).increment(0);
         }
+        // So that one that cannot be looked at from the start is missed too.
+        gauge!(LOOKED.name, "source" => source.to_owned()).set(now());
+        looks_every(source, interval);
     }
     // Where Drive is not read too, so that a panel of it is not empty but zero.
     OUTCOMES.iter().for_each(|outcome| counter!(DRIVE_CALLS.name, "outcome" => *outcome).increment(0));
@@ -147,7 +156,7 @@ pub(crate) fn waiting(source: &str, files: usize) {
     gauge!(WAITING.name, "source" => source.to_owned()).set(files as f64);
 }
 
-/// The states of all files of a source.
+/// The states of all files of a source; of none, when another connector may tell them from now on.
 pub(crate) fn files(source: &str, states: impl Iterator<Item = State>) {
     let mut counts = [0u64; State::ALL.len()];
     for state in states {
@@ -160,13 +169,24 @@ pub(crate) fn files(source: &str, states: impl Iterator<Item = State>) {
     }
 }
 
-pub(crate) fn looked(source: &str, well: bool) {
+/// A source was looked at, and will be again after about that interval. What is told stays when another connector goes on with the
+/// source: of several that tell, the latest look is the one that counts.
+pub(crate) fn looked(source: &str, well: bool, interval: Duration) {
     let result = if well { "ok" } else { "failed" };
     counter!(LOOKS.name, "source" => source.to_owned(), "result" => result).increment(1);
     if well {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        gauge!(LOOKED.name, "source" => source.to_owned()).set(now.as_secs_f64());
+        gauge!(LOOKED.name, "source" => source.to_owned()).set(now());
     }
+    looks_every(source, interval);
+}
+
+fn looks_every(source: &str, interval: Duration) {
+    gauge!(LOOKS_EVERY.name, "source" => source.to_owned()).set(interval.as_secs_f64());
+}
+
+/// In seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 pub(crate) fn session_lost(source: &str) {

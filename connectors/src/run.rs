@@ -145,9 +145,8 @@ pub async fn run(
         }
         None => None,
     };
-    let sources =
-        [folder.as_ref().map(Source::name), uploads.as_ref().map(Source::name), drive.as_ref().map(Source::name)];
-    let sources: Vec<&str> = sources.into_iter().flatten().collect();
+    let sources = [folder.as_ref().map(paced), uploads.as_ref().map(paced), drive.as_ref().map(paced)];
+    let sources: Vec<(&str, Duration)> = sources.into_iter().flatten().collect();
     meters::describe_all(&sources);
     let (wake, woken) = watch::channel(0);
     tokio::spawn(wake::listen(postgres.clone(), wake, stop.clone()));
@@ -159,6 +158,11 @@ pub async fn run(
         serve(drive, files_at_once, &reading, &servers, &stop),
     );
     folder.and(uploads).and(drive)
+}
+
+/// The name of a source, and how often it is looked at.
+fn paced<S: Source>(source: &S) -> (&str, Duration) {
+    (source.name(), source.every())
 }
 
 /// What every source is served with.

@@ -160,6 +160,7 @@ impl<S: Source> Session<S> {
         loop {
             self.start_tasks();
             meters::waiting(source.name(), self.busy.len() + self.tasks.len());
+            self.count();
             let finished = tokio::select! {
                 Some(finished) = self.jobs.join_next() => Some(finished),
                 () = source.changed() => None,
@@ -200,7 +201,7 @@ impl<S: Source> Session<S> {
         let mut listing = match looked {
             Ok(listing) => listing,
             Err(error) => {
-                meters::looked(self.source.name(), false);
+                meters::looked(self.source.name(), false, self.source.every());
                 self.tasks.clear();
                 let trouble = error.trouble();
                 let reason = format!("{}: {}; what to do: {}", trouble.what, trouble.reason, trouble.remedy);
@@ -210,7 +211,7 @@ impl<S: Source> Session<S> {
                 return self.report(false, vec![trouble]).await;
             }
         };
-        meters::looked(self.source.name(), listing.troubles.is_empty());
+        meters::looked(self.source.name(), listing.troubles.is_empty(), self.source.every());
         self.report(true, std::mem::take(&mut listing.troubles)).await?;
         self.report_passed_over(&mut listing);
         let most = self.publisher.reading.options.limits.max_file_bytes;
@@ -235,11 +236,15 @@ impl<S: Source> Session<S> {
         self.tasks.retain(|task| !matches!(task, Task::Read(seen) if is_delayed(seen)));
         self.look_when_done = plan.waits;
         self.known.extend(noted.into_iter().map(|upload| (upload.file.clone(), upload)));
+        Ok(())
+    }
+
+    /// Tells the states of all files, unless that was done just now.
+    fn count(&mut self) {
         if self.counted.is_none_or(|counted| counted.elapsed() > HEARTBEAT) {
             meters::files(self.source.name(), self.known.values().map(|upload| upload.state));
             self.counted = Some(Instant::now());
         }
-        Ok(())
     }
 
     /// Asks Postgres whether mappings or settings of folders have changed, and what was asked of the source.
@@ -407,6 +412,10 @@ impl<S: Source> Session<S> {
         if let Some(upload) = upload {
             self.known.insert(file, upload);
         }
+        if self.busy.is_empty() && self.tasks.is_empty() {
+            // The next look may be a day away.
+            self.counted = None;
+        }
         Ok(())
     }
 
@@ -421,6 +430,7 @@ impl<S: Source> Session<S> {
             self.jobs.abort_all();
         }
         meters::waiting(self.source.name(), 0);
+        meters::files(self.source.name(), std::iter::empty());
     }
 }
 

@@ -114,7 +114,10 @@ impl FolderSource {
 
 impl Source for FolderSource {
     fn every(&self) -> Duration {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(self.poll)
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(self.poll);
+        let looked = self.state.lock().unwrap_or_else(PoisonError::into_inner).looked;
+        // However slow the disk, looking takes at most a tenth of the time unless something was announced.
+        looked.map_or(pace, |Looked { began, ended, .. }| pace.max((ended - began) * 9))
     }
 
     fn pace(&self, intervals: &HashMap<String, Duration>) {
@@ -149,9 +152,8 @@ impl Source for FolderSource {
     async fn changed(&self) {
         let looked = self.state.lock().unwrap_or_else(PoisonError::into_inner).looked;
         let Some(Looked { began, ended, settles }) = looked else { return };
-        // However slow the disk, looking takes at most a tenth of the time unless something was announced.
         let took = ended - began;
-        let due = ended + self.every().max(took * 9);
+        let due = ended + self.every();
         let due = settles.map_or(due, |settles| due.min(settles.max(ended + took)));
         tokio::select! {
             () = tokio::time::sleep_until(due.into()) => {}

@@ -1,8 +1,9 @@
 //! What librdkafka tells of itself now and then, as metrics.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use metrics::{counter, gauge};
+use metrics::{Gauge, counter, gauge};
 use rdkafka::config::ClientConfig;
 use rdkafka::statistics::Statistics;
 
@@ -31,6 +32,11 @@ const QUEUED_RECORDS: Metric = Metric::gauge(
 );
 const QUEUED_BYTES: Metric =
     Metric::gauge("fandom_kafka_queued_bytes", LABELS, "How many bytes of key and value these are.");
+const CLIENTS: Metric = Metric::gauge(
+    "fandom_kafka_clients",
+    LABELS,
+    "Clients that are open; none while the part waits for something else, such as Postgres or a lock.",
+);
 const BROKERS_UP: Metric = Metric::gauge("fandom_kafka_brokers_up", LABELS, "Brokers that the client is connected to.");
 const ROUND_TRIP: Metric = Metric::gauge(
     "fandom_kafka_round_trip_seconds",
@@ -59,6 +65,7 @@ pub const METRICS: &[Metric] = &[
     DISCONNECTS,
     QUEUED_RECORDS,
     QUEUED_BYTES,
+    CLIENTS,
     BROKERS_UP,
     ROUND_TRIP,
     THROTTLE,
@@ -81,6 +88,8 @@ pub struct Meter {
     client: &'static str,
     member: String,
     before: Mutex<Totals>,
+    /// By topic and partition, those of which a lag was told.
+    lags: Mutex<HashMap<(String, i32), Gauge>>,
 }
 
 /// What a client has done since it was made.
@@ -95,12 +104,18 @@ impl Meter {
     /// A meter of a client: what it is for, and which of several.
     pub fn new(client: &'static str, member: impl Into<String>) -> Meter {
         describe(METRICS);
-        Meter { client, member: member.into(), before: Mutex::default() }
+        let meter = Meter { client, member: member.into(), before: Mutex::default(), lags: Mutex::default() };
+        gauge!(CLIENTS.name, &meter.labels()).increment(1.0);
+        meter
+    }
+
+    fn labels(&self) -> [(&'static str, String); 2] {
+        [("client", self.client.to_owned()), ("member", self.member.clone())]
     }
 
     /// Takes in what the client tells.
     pub fn measure(&self, told: &Statistics) {
-        let labels = || [("client", self.client.to_owned()), ("member", self.member.clone())];
+        let labels = || self.labels();
         let now = Totals::of(told);
         let before = std::mem::replace(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner), now);
         for (metric, more) in COUNTERS.iter().zip(now.since(before)) {
@@ -119,28 +134,41 @@ impl Meter {
         let slowest = |of: fn(&rdkafka::statistics::Window) -> i64| {
             told.brokers.values().filter_map(|broker| broker.rtt.as_ref()).map(of).max().unwrap_or(0) as f64 / 1e6
         };
-        for (quantile, seconds) in [("0.5", slowest(|window| window.p50)), ("0.99", slowest(|window| window.p99))] {
-            let [client, member] = labels();
-            gauge!(ROUND_TRIP.name, &[client, member, ("quantile", quantile.to_owned())]).set(seconds);
-        }
+        self.round_trip(slowest(|window| window.p50), slowest(|window| window.p99));
         let throttle = told.brokers.values().filter_map(|broker| broker.throttle.as_ref()).map(|window| window.max);
         gauge!(THROTTLE.name, &labels()).set(throttle.max().unwrap_or(0) as f64 / 1e3);
+        let mut lags = self.lags.lock().unwrap_or_else(PoisonError::into_inner);
         for (topic, partition) in partitions().filter(|(_, partition)| partition.consumer_lag >= 0) {
-            let [client, member] = labels();
-            let place = [("topic", topic.clone()), ("partition", partition.partition.to_string())];
-            let [topic, number] = place;
-            gauge!(LAG.name, &[client, member, topic, number]).set(partition.consumer_lag as f64);
+            let lag = lags.entry((topic.clone(), partition.partition)).or_insert_with(|| {
+                let [client, member] = labels();
+                let number = ("partition", partition.partition.to_string());
+                gauge!(LAG.name, &[client, member, ("topic", topic.clone()), number])
+            });
+            lag.set(partition.consumer_lag as f64);
+        }
+    }
+
+    fn round_trip(&self, median: f64, slow: f64) {
+        for (quantile, seconds) in [("0.5", median), ("0.99", slow)] {
+            let [client, member] = self.labels();
+            gauge!(ROUND_TRIP.name, &[client, member, ("quantile", quantile.to_owned())]).set(seconds);
         }
     }
 }
 
-/// A client that is no more is connected to nothing and holds nothing.
+/// A client that is no more is connected to nothing, holds nothing and lags behind nothing: another process may have gone on with
+/// its work. That it is connected to nothing is no trouble then, which the number of clients tells.
 impl Drop for Meter {
     fn drop(&mut self) {
-        let labels = [("client", self.client.to_owned()), ("member", self.member.clone())];
-        for metric in [BROKERS_UP, QUEUED_RECORDS, QUEUED_BYTES] {
+        let labels = self.labels();
+        // Another of the same name may be open already.
+        gauge!(CLIENTS.name, &labels).decrement(1.0);
+        for metric in [BROKERS_UP, QUEUED_RECORDS, QUEUED_BYTES, THROTTLE] {
             gauge!(metric.name, &labels).set(0.0);
         }
+        self.round_trip(0.0, 0.0);
+        let lags = self.lags.get_mut().unwrap_or_else(PoisonError::into_inner);
+        lags.values().for_each(|lag| lag.set(0.0));
     }
 }
 
@@ -169,7 +197,43 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use rdkafka::statistics::{Broker, Partition, Topic};
+
     use super::*;
+
+    #[test]
+    fn a_client_that_is_gone_is_not_counted_and_lags_behind_nothing() {
+        let broker = Broker { nodeid: 1, state: "UP".to_owned(), ..Broker::default() };
+        let partition = Partition { partition: 3, consumer_lag: 70, ..Partition::default() };
+        let topic = Topic { partitions: HashMap::from([(3, partition)]), ..Topic::default() };
+        let told = Statistics {
+            brokers: HashMap::from([("one".to_owned(), broker)]),
+            topics: HashMap::from([("rows".to_owned(), topic)]),
+            ..Statistics::default()
+        };
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let figures = || {
+            let page = recorder.handle().render();
+            [CLIENTS, BROKERS_UP, LAG].map(|metric| {
+                let begin = format!("{}{{", metric.name);
+                let line = page.lines().find(|line| line.starts_with(&begin));
+                line.and_then(|line| line.rsplit(' ').next()).unwrap_or_default().to_owned()
+            })
+        };
+        metrics::with_local_recorder(&recorder, || {
+            let older = Meter::new("archive", "");
+            let newer = Meter::new("archive", "");
+            older.measure(&told);
+            assert_eq!(figures(), ["2", "1", "70"]);
+            drop(older);
+            assert_eq!(figures(), ["1", "0", "0"], "until the newer one tells");
+            newer.measure(&told);
+            assert_eq!(figures(), ["1", "1", "70"]);
+            drop(newer);
+            assert_eq!(figures(), ["0", "0", "0"]);
+        });
+    }
 
     #[test]
     fn totals_grow_by_what_is_new() {

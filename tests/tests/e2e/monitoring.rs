@@ -16,6 +16,15 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(120);
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+/// The sources of data as they are provisioned, and where a target says what it asks of one.
+const PROMETHEUS: &str = "fandom-prometheus";
+const POSTGRES: &str = "fandom-postgres";
+const ASKED: [(&str, &str); 2] = [(PROMETHEUS, "expr"), (POSTGRES, "rawSql")];
+
+/// What stands before the name of a runbook in a link of a panel, and in an annotation of an alert.
+const IN_GRAFANA: &str = "/public/runbooks/";
+const IN_ALERT: &str = "{{ $externalLabels.runbooks }}/";
+
 /// An expression as Grafana would send it, of a dashboard whose variables are at All.
 fn sent(expression: &str) -> String {
     let variables = [("$__rate_interval", "30s"), ("$__range", "1m"), ("$source", ".*"), ("$route", ".*")];
@@ -29,20 +38,55 @@ fn sql_sent(sql: &str) -> String {
         .replace("${creator:sqlstring}", "select creator from views.creators")
 }
 
-/// The targets of all panels: where each stands, and what it asks.
-fn targets(of: &str, field: &str) -> Vec<(String, String)> {
+/// What all panels ask of a source of data, and where each stands.
+fn targets(of: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (name, dashboard) in dashboards() {
         for panel in dashboard["panels"].as_array().expect("panels") {
-            for target in panel["targets"].as_array().expect("targets") {
-                if target["datasource"]["uid"] == of {
-                    let asked = target[field].as_str().unwrap_or_else(|| panic!("{name}: {target} has no {field}"));
-                    found.push((format!("{name}, {}", panel["title"]), asked.to_owned()));
+            let place = format!("{name}, {}", panel["title"]);
+            for target in panel["targets"].as_array().unwrap_or_else(|| panic!("{place} asks nothing")) {
+                let uid = &target["datasource"]["uid"];
+                let known = ASKED.iter().find(|(source, _)| uid == source);
+                let (_, field) = known.unwrap_or_else(|| panic!("{place} asks {uid}, which is no source of data"));
+                let asked = target[*field].as_str().unwrap_or_else(|| panic!("{place}: {target} has no {field}"));
+                if uid == of {
+                    found.push((place.clone(), asked.to_owned()));
                 }
             }
         }
     }
     found
+}
+
+/// What the variables of all dashboards ask of a source of data, and where each stands.
+fn variables(of: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (name, dashboard) in dashboards() {
+        for variable in dashboard["templating"]["list"].as_array().expect("variables") {
+            let (place, uid) = (format!("{name}, ${}", variable["name"]), &variable["datasource"]["uid"]);
+            assert!(ASKED.iter().any(|(source, _)| uid == source), "{place} asks {uid}, which is no source of data");
+            let query = &variable["query"];
+            let asked = query["query"].as_str().or(query.as_str()).unwrap_or_else(|| panic!("{place} asks nothing"));
+            if uid == of {
+                found.push((place, asked.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// What is missing of an answer to an expression: series, or a number in one of them.
+async fn missing(prometheus: &Prometheus, expression: &str) -> anyhow::Result<Option<&'static str>> {
+    let data = prometheus.ask("query", &[("query", expression)]).await?;
+    let values: Vec<&Value> = match &data["result"] {
+        scalar if data["resultType"] == "scalar" => vec![&scalar[1]],
+        series => series.as_array().into_iter().flatten().map(|series| &series["value"][1]).collect(),
+    };
+    let is_number = |value: &&Value| value.as_str().is_some_and(|value| value != "NaN");
+    if values.iter().any(is_number) {
+        return Ok(None);
+    }
+    Ok(Some(if values.is_empty() { "no series" } else { "no number" }))
 }
 
 /// Metrics on the page of a part, with their kinds.
@@ -60,10 +104,18 @@ fn promtool(arguments: &[&str]) {
     assert!(output.status.success(), "promtool {arguments:?}:\n{}", String::from_utf8_lossy(&text));
 }
 
+fn text(file: &str) -> String {
+    std::fs::read_to_string(repository().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
 #[test]
 fn configurations_and_alerts_pass_their_own_tests() {
     for config in ["prometheus.yml", "local.yml"] {
-        promtool(&["check", "config", &format!("grafana/prometheus/{config}")]);
+        let path = format!("grafana/prometheus/{config}");
+        promtool(&["check", "config", &path]);
+        for label in ["grafana", "runbooks"] {
+            assert!(text(&path).contains(&format!("\n    {label}: http")), "{config} does not say where {label} is");
+        }
     }
     promtool(&["test", "rules", "grafana/prometheus/rules/fandom_test.yml"]);
 }
@@ -84,9 +136,12 @@ fn dashboards_are_what_grafana_reads() {
             let overlaps = |[a, b, c, d]: &[i64; 4]| x < a + c && *a < x + w && y < b + d && *b < y + h;
             assert!(!taken.iter().any(overlaps), "{name}: {} covers another panel", panel["title"]);
             taken.push([x, y, w, h]);
-            for page in panel["description"].as_str().unwrap_or_default().split_whitespace() {
-                let page = page.trim_end_matches(['.', ',']);
-                assert!(!page.starts_with("docs/") || repository().join(page).is_file(), "{name}: {page} is not there");
+            for link in panel["links"].as_array().into_iter().flatten() {
+                let page = link["url"].as_str().and_then(|url| url.strip_prefix(IN_GRAFANA)).expect("a runbook");
+                let path = repository().join("docs/runbooks").join(page);
+                assert!(path.is_file(), "{name}: {} leads to {page}, which is not there", panel["title"]);
+                // Grafana takes what opens in its own window for one of its pages.
+                assert_eq!(link["targetBlank"], true, "{name}: {}", panel["title"]);
             }
         }
         for link in dashboard["links"].as_array().expect("links") {
@@ -94,6 +149,20 @@ fn dashboards_are_what_grafana_reads() {
             assert!(names.contains(&to), "{name} links to {to}");
         }
     }
+    let provisioned = text("grafana/provisioning/datasources/fandom.yml");
+    for (uid, _) in ASKED {
+        assert!(provisioned.contains(&format!("uid: {uid}\n")), "{uid} is not provisioned");
+        assert!(!targets(uid).is_empty() && !variables(uid).is_empty(), "nothing is asked of {uid}");
+    }
+    for page in std::fs::read_dir(repository().join("docs/runbooks")).expect("there are runbooks") {
+        let path = page.expect("an entry").path();
+        let page = std::fs::read_to_string(&path).expect("a page can be read");
+        for part in ["# Fandom", "**What it does.**", "**Look**", "**Do**", "**Clears**"] {
+            assert!(page.contains(part), "{} lacks {part}", path.display());
+        }
+    }
+    let mount = "./docs/runbooks:/usr/share/grafana/public/runbooks:ro";
+    assert!(text("docker-compose.yml").contains(mount), "Grafana does not serve the runbooks");
 }
 
 struct Running {
@@ -147,17 +216,18 @@ async fn every_panel_and_alert_has_an_answer() {
     // What Postgres answers, meanwhile.
     business(&suite).await;
 
-    let mut open: Vec<(String, String)> = targets("fandom-prometheus", "expr");
+    let mut open: Vec<(String, String)> = targets(PROMETHEUS);
     assert!(open.len() > 40, "too few expressions to believe it: {}", open.len());
     open.iter_mut().for_each(|(_, expression)| *expression = sent(expression));
     let begun = Instant::now();
     let mut alerts = Vec::new();
-    loop {
+    for round in 0.. {
+        traffic(&api, &suite.inbox, round).await;
         let mut still = Vec::new();
         for (place, expression) in open {
-            match prometheus.series(&expression).await {
-                Ok(0) => still.push((place, expression)),
-                Ok(_) => {}
+            match missing(&prometheus, &expression).await {
+                Ok(Some(what)) => still.push((format!("{place} ({what})"), expression)),
+                Ok(None) => {}
                 // It does not listen yet, or a panel asks for what is no expression.
                 Err(error) => still.push((format!("{place} ({error:#})"), expression)),
             }
@@ -182,7 +252,7 @@ async fn every_panel_and_alert_has_an_answer() {
         assert_eq!(prometheus.series(impossible).await.expect("an answer"), 0, "{impossible}");
     }
 
-    let shown = dashboards();
+    let (shown, tests) = (dashboards(), text("grafana/prometheus/rules/fandom_test.yml"));
     let mut runbooks = BTreeSet::new();
     for alert in &alerts {
         let (name, expression) = (&alert["name"], alert["query"].as_str().expect("an expression"));
@@ -194,31 +264,33 @@ async fn every_panel_and_alert_has_an_answer() {
         }
         let annotation =
             |key: &str| alert["annotations"][key].as_str().unwrap_or_else(|| panic!("{name} has no {key}"));
-        assert!(repository().join(annotation("runbook")).is_file(), "{name}: {} is not there", annotation("runbook"));
-        runbooks.insert(annotation("runbook").to_owned());
-        let (uid, panel) =
-            annotation("dashboard").trim_start_matches("/d/").split_once("?viewPanel=").expect("a panel");
+        let page = annotation("runbook_url").strip_prefix(IN_ALERT).expect("a runbook").to_owned();
+        assert!(repository().join("docs/runbooks").join(&page).is_file(), "{name}: {page} is not there");
+        let to = annotation("dashboard_url");
+        let of_dashboard = to.strip_prefix("{{ $externalLabels.grafana }}/d/").expect("a dashboard");
+        let (uid, panel) = of_dashboard.split_once("?viewPanel=").expect("a panel");
         let panel: u64 = panel.parse().expect("the id of a panel");
-        let there = |(_, dashboard): &(String, Value)| {
-            let panels = dashboard["panels"].as_array().expect("panels");
-            dashboard["uid"] == uid && panels.iter().any(|other| other["id"] == panel)
-        };
-        assert!(shown.iter().any(there), "{name}: {} is not there", annotation("dashboard"));
+        let (_, dashboard) =
+            shown.iter().find(|(_, dashboard)| dashboard["uid"] == uid).unwrap_or_else(|| panic!("{name}: no {uid}"));
+        let mut panels = dashboard["panels"].as_array().expect("panels").iter();
+        let panel = panels.find(|other| other["id"] == panel).unwrap_or_else(|| panic!("{name}: {to} is not there"));
+        let mut links = panel["links"].as_array().into_iter().flatten();
+        let back = links.any(|link| link["url"] == format!("{IN_GRAFANA}{page}"));
+        assert!(back, "{name}: its panel, {}, does not lead to {page}", panel["title"]);
+        let tested = format!("alertname: {}\n", name.as_str().expect("a name"));
+        assert!(tests.contains(&tested), "{name} has no test that it fires");
+        runbooks.insert(page);
     }
     let pages = std::fs::read_dir(repository().join("docs/runbooks")).expect("there are runbooks").count();
     assert_eq!(runbooks.len(), pages, "a runbook is of no alert");
 
-    for (_, dashboard) in &shown {
-        for variable in dashboard["templating"]["list"].as_array().expect("variables") {
-            let Some(asked) = variable["query"]["query"].as_str() else { continue };
-            let (metric, label) = asked
-                .strip_prefix("label_values(")
-                .and_then(|rest| rest.strip_suffix(')')?.split_once(", "))
-                .unwrap_or_else(|| panic!("{asked} is no question for labels"));
-            let values =
-                prometheus.ask(&format!("label/{label}/values"), &[("match[]", metric)]).await.expect("values");
-            assert!(values.as_array().is_some_and(|values| !values.is_empty()), "{asked} has no values");
-        }
+    for (place, asked) in variables(PROMETHEUS) {
+        let (metric, label) = asked
+            .strip_prefix("label_values(")
+            .and_then(|rest| rest.strip_suffix(')')?.split_once(", "))
+            .unwrap_or_else(|| panic!("{place}: {asked} is no question for labels"));
+        let values = prometheus.ask(&format!("label/{label}/values"), &[("match[]", metric)]).await.expect("values");
+        assert!(values.as_array().is_some_and(|values| !values.is_empty()), "{place}: {asked} has no values");
     }
 
     // What the parts tell is what the page of metrics says.
@@ -231,6 +303,18 @@ async fn every_panel_and_alert_has_an_answer() {
             assert_eq!(documented.get(name.as_str()), Some(&kind.as_str()), "{job} tells {name}, a {kind}");
         }
     }
+}
+
+/// Something of everything that is measured over the last seconds: answers, and a file that is read, published and committed. Without it
+/// shares and quantiles are no numbers.
+async fn traffic(api: &Api, inbox: &Path, round: u32) {
+    for path in ["overview", "fans", "files", "no-such-thing"] {
+        api.ask(path, &[], None).await;
+    }
+    let head = "Sender,Creator,Creator Message,Sent time,Sent date,Price,Purchased,Source,Sent to";
+    let row = format!("Mila,Tania (OF),{round},10:00:00,2026-10-21,$5.00,no,Chat,Fan (u{round})");
+    let file = inbox.join(format!("traffic {round}.csv"));
+    std::fs::write(file, format!("{head}\n{row}\n")).expect("a file can be written");
 }
 
 /// Every task goes well, and says so.
@@ -273,14 +357,8 @@ async fn business(suite: &Suite) {
     config.user("grafana").password("it's secret");
     let (client, connection) = config.connect(tokio_postgres::NoTls).await.expect("grafana may connect");
     tokio::spawn(connection);
-    let mut asked = targets("fandom-postgres", "rawSql");
-    for (name, dashboard) in dashboards() {
-        for variable in dashboard["templating"]["list"].as_array().expect("variables") {
-            asked.extend(
-                variable["query"].as_str().map(|sql| (format!("{name}, ${}", variable["name"]), sql.to_owned())),
-            );
-        }
-    }
+    let mut asked = targets(POSTGRES);
+    asked.extend(variables(POSTGRES));
     assert!(asked.len() > 10, "too few queries to believe it: {}", asked.len());
     for (place, sql) in asked {
         let rows = client.query(&sql_sent(&sql), &[]).await.unwrap_or_else(|error| panic!("{place}: {error:?}\n{sql}"));
