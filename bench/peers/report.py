@@ -11,6 +11,7 @@ from importlib import metadata
 
 NAMES = {
     "ours": "Fandom Intelligence Suite",
+    "alike": "the same, these two views alone",
     "postgres": "PostgreSQL with triggers",
     "pathway": "Pathway",
     "replaced": "pandas on a schedule",
@@ -32,7 +33,7 @@ def number(value):
 
 def label(result):
     name = NAMES[result["name"]]
-    if result["name"] in ("ours", "pathway"):
+    if result["name"] in ("ours", "alike", "pathway"):
         name += f", {result['workers']} worker" + ("s" if result["workers"] > 1 else "")
     return name
 
@@ -79,6 +80,69 @@ def limits_table(limits):
         what = (f"librdkafka and decoding, {result['consumers']} consumer" + ("s" if result["consumers"] > 1 else "")
                 if result["what"] == "decode" else "binary COPY of the rows of all our views, no indexes")
         lines.append(f"| {what} | {result['rows']:,} | {result['rows_per_second']:,.0f} |")
+    return "\n".join(lines)
+
+
+def api_table(answers):
+    lines = ["| | If-None-Match | peak, requests/s | open loop, requests/s | p50 ms | p99 ms |", "|---|---|--:|--:|--:|--:|"]
+    for result in answers:
+        values = [result["peak_per_second"], result["open_per_second"], result["p50_ms"], result["p99_ms"]]
+        name = {"ours": "this API", "peer": "FastAPI, SQLAlchemy 2, asyncpg"}[result["server"]]
+        lines.append(f"| {name} | {'yes' if result['if_none_match'] else 'no'} | " + " | ".join(map(number, values)) + " |")
+    return "\n".join(lines)
+
+
+def scale_table(results):
+    lines = ["| Rows | Workers | First start, rows/s | Restart, rows/s | Bytes a row |", "|--:|---|--:|--:|--:|"]
+    for result in results:
+        workers = f"{result['processes']} processes of {result['workers']}" if result["processes"] > 1 else result["workers"]
+        values = [result["rows"] / result["first_start_seconds"], result["rows"] / result["restart_seconds"], result["bytes_per_row"]]
+        lines.append(f"| {result['rows']:,} | {workers} | " + " | ".join(map(number, values)) + " |")
+    return "\n".join(lines)
+
+
+def aims_table(peers, corrections, limits, engines, answers):
+    """What is aimed at, what was measured, and whether that reaches it. Left out where a measurement is missing."""
+    lines = ["| Aim | Measured | |", "|---|---|---|"]
+
+    def aim(text, measured, value, reached):
+        lines.append(f"| {text} | {measured.format(value)} | {'reached' if reached(value) else 'missed'} |")
+
+    def best(results, field, pick, **fixed):
+        values = [result[field] for result in results
+                  if all(result[key] == value for key, value in fixed.items()) and result[field] is not None]
+        return pick(values) if values else None
+
+    alike, pathway = (best(peers, "rows_per_second", max, name=name) for name in ("alike", "pathway"))
+    if alike and pathway:
+        aim("rows/s of the same views at least 10 × Pathway's", "{:.1f} ×", alike / pathway, lambda value: value >= 10)
+    decode = best(limits, "rows_per_second", max, what="decode")
+    every = best(peers, "rows_per_second", max, name="ours")
+    if decode and every:
+        aim("all views at least at half of what librdkafka reads and decodes", "{:.2f} ×", every / decode, lambda value: value >= 0.5)
+    alike, pathway = (best(peers, "bytes_per_row", min, name=name) for name in ("alike", "pathway"))
+    if alike and pathway:
+        aim("bytes a row of the same views at most 1/5 of Pathway's", "1/{:.1f}", pathway / alike, lambda value: value >= 5)
+    alike = best(peers, "p99_ms", min, name="alike")
+    others = [result["p99_ms"] for result in peers if result["name"] not in ("ours", "alike") and result["p99_ms"]]
+    if alike and others:
+        aim("p99 of the same views under 50 ms", "{:.0f} ms", alike, lambda value: value < 50)
+        aim("and at most 1/5 of the best peer's", "{:.2f} ×", alike / min(others), lambda value: value <= 0.2)
+    ours, replaced = (best(corrections, "corrected_ms", min, name=name) for name in ("ours", "replaced"))
+    if ours and replaced:
+        aim("a corrected file in 2,000,000 rows at most 1/100 of the replaced design's", "1/{:.0f}", replaced / ours,
+            lambda value: value >= 100)
+    own, dbsp = (max((result["history_rows_per_second"] for result in engines
+                      if result["workers"] == 2 and result["name"].startswith(name)), default=None) for name in ("ours", "dbsp"))
+    if own and dbsp:
+        aim("two workers at least 1.5 × dbsp's rows/s, in process", "{:.1f} ×", own / dbsp, lambda value: value >= 1.5)
+    full, given, peer = (best(answers, "peak_per_second", max, server=server, if_none_match=tag)
+                         for server, tag in (("ours", False), ("ours", True), ("peer", False)))
+    if full and given and peer:
+        aim("a page of fans at least 20 × as often a second as with FastAPI", "{:.0f} ×", full / peer, lambda value: value >= 20)
+        aim("with If-None-Match at least 40 × as often", "{:.0f} ×", given / peer, lambda value: value >= 40)
+        aim("p99 at half of the peak under 10 ms", "{:.1f} ms",
+            best(answers, "p99_ms", max, server="ours", if_none_match=False), lambda value: value < 10)
     return "\n".join(lines)
 
 
@@ -135,7 +199,7 @@ def plot(peers):
                 parts.append(f'<text x="{left}" y="{y + 12}" class="s">not measured</text>')
                 continue
             long = max(2, (math.log10(max(value, 1)) - low) / span * (width - 90))
-            colour = "#2563eb" if result["name"] == "ours" else "#9ca3af"
+            colour = {"ours": "#2563eb", "alike": "#60a5fa"}.get(result["name"], "#9ca3af")
             parts.append(f'<rect x="{left}" y="{y}" width="{long:.1f}" height="{bar}" rx="2" fill="{colour}"/>')
             parts.append(f'<text x="{left + long + 6:.1f}" y="{y + 12}">{number(value)}</text>')
     height = 10 + len(panels) * high
@@ -153,7 +217,8 @@ RESULTS = """# Results of `make bench-peers`
 {rows:,} message rows of the format of `schemas/`, on the log before the design starts. The common views: `chatter_day` (creator, chatter,
 local day: messages, PPVs sent and unlocked, their price in cents) and `fan_measures` (creator, fan: messages, spend in cents, first and last seen), over
 rows of which the newest version of a file counts. **Ours keeps all of its views meanwhile, and atomically, each
-peer only these two.** A peer also takes every version of a row as live that is newest by its key; it does not wait for manifests.
+peer only these two**; so ours is measured a second time with `FANDOM_VIEWS` naming these two alone, of which `fan_measures` still has
+segments and clusters. A peer also takes every version of a row as live that is newest by its key; it does not wait for manifests.
 
 {peers}
 
@@ -166,6 +231,10 @@ peer only these two.** A peer also takes every version of a row as live that is 
 - *equal*: rows of both views against ours, on the same log, after the correction and the open loop.
 - One run each. Most of what a correction costs pandas is waiting for its schedule of 10 s.
 
+## Aims
+
+{aims}
+
 ## A corrected file in a longer history
 
 {corrections}
@@ -175,6 +244,17 @@ peer only these two.** A peer also takes every version of a row as live that is 
 With one worker, for what a row's way costs at other intervals than the 20 ms of the table above:
 
 {intervals}
+
+## A page of the API
+
+100 fans of {rows:,} rows' history: the same endpoint, the same database, the same items answered. The peak is of a closed loop over 64 connections; the open loop
+runs at half of it and counts from when a request was to be sent. The client shares the two cores.
+
+{answers}
+
+## Sizes
+
+{scale}
 
 ## Limits
 
@@ -207,6 +287,9 @@ def main():
     results = load(sys.argv[1])
     corrections = [result for result in results if result["of"] == "correction"]
     intervals = sorted((result for result in results if result["of"] == "interval"), key=lambda result: int(result["name"]))
+    answers = [result for result in results if result["measure"] == "api"]
+    scale = sorted((result for result in results if result["of"] == "scale"),
+                   key=lambda result: (result["rows"], result["processes"], result["workers"]))
     results = [result for result in results if result["of"] not in ("correction", "interval")]
     order = list(NAMES)
     peers = sorted((result for result in results if result["measure"] == "peer"),
@@ -215,7 +298,8 @@ def main():
     engines = [result for result in results if result["measure"] == "engine"]
     if not peers:
         sys.exit("no design was measured")
-    extra = {"corrections": correction_table(corrections), "intervals": intervals_table(intervals)}
+    extra = {"corrections": correction_table(corrections), "intervals": intervals_table(intervals), "answers": api_table(answers),
+             "scale": scale_table(scale), "aims": aims_table(peers, corrections, limits, engines, answers)}
     print("\n\n".join([table(peers), limits_table(limits), engines_table(engines), *extra.values()]))
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     pathlib.Path("bench/RESULTS.md").write_text(RESULTS.format(

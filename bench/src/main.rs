@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use fandom_tests::suite::{Part, Suite};
 use serde::Serialize;
 
+mod api;
 mod engine;
 mod freshness;
 mod ingest;
@@ -80,6 +81,8 @@ enum Measure {
     Peer(peer::Options),
     /// Engine against engine, in one process each, without log and database.
     Engine(engine::Options),
+    /// A page of fans asked of the API as often as it goes, then half as often; and of the same endpoint written otherwise.
+    Api(api::Options),
     /// A workbook becomes rows that are ready to be published, against calamine that looks at its cells.
     Parse(parse::Options),
 }
@@ -144,6 +147,14 @@ async fn main() -> anyhow::Result<()> {
             let result = parse::run(&options)?;
             println!("{result}");
             report(json, "parse", &result)
+        }
+        Measure::Api(options) => {
+            println!("{}", api::HEADER);
+            api::run(&options, &command.job, |result| {
+                println!("{result}");
+                report(json, "api", result)
+            })
+            .await
         }
         Measure::Freshness(options) => {
             println!("{}", freshness::HEADER);
