@@ -31,7 +31,7 @@ soak: ## set up, then twenty times as many random histories, every agency every 
 	@scripts/setup
 	cargo build --release --locked -p fandom
 	FANDOM_SOAK=20 cargo test --release --locked -p fandom-dataflows --test exactness
-	cargo test --release --locked -p fandom-tests --test e2e -- --ignored --nocapture golden:: soak::
+	cargo test --release --locked -p fandom-tests --test e2e -- --ignored --nocapture --test-threads 1 golden:: soak::
 
 walk: ## set up, then break what alerts name, one thing after the other, and see each alert fire and clear
 	@scripts/setup --test

@@ -242,13 +242,14 @@ pub(crate) struct SinkMeter {
 }
 
 impl SinkMeter {
-    pub(crate) fn new(tables: &[&'static View], generation: i64) -> SinkMeter {
+    pub(crate) fn new(tables: &[&'static View], generation: i64, epoch: u64) -> SinkMeter {
         let of_view = |table: &&'static View| {
             let rows = counter!(WRITTEN.name, "view" => table.name);
             rows.increment(0);
             rows
         };
         gauge!(GENERATION.name).set(generation as f64);
+        gauge!(EPOCH.name).set(seconds(epoch));
         SinkMeter {
             commit: histogram!(COMMIT.name),
             batch: histogram!(BATCH.name),
@@ -256,7 +257,8 @@ impl SinkMeter {
         }
     }
 
-    pub(crate) fn committed(&self, rows: usize, took: Duration) {
+    pub(crate) fn committed(&self, epoch: u64, rows: usize, took: Duration) {
+        gauge!(EPOCH.name).set(seconds(epoch));
         self.commit.record(took.as_secs_f64());
         self.batch.record(rows as f64);
     }
@@ -270,12 +272,16 @@ impl SinkMeter {
     pub(crate) fn retries(&self) {
         counter!(RETRIES.name).increment(1);
     }
+}
 
-    pub(crate) fn beats(&self, epoch: u64) {
-        gauge!(EPOCH.name).set(epoch as f64 / 1000.0);
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        gauge!(HEARTBEAT.name).set(now.as_secs_f64());
-    }
+/// An epoch as an instant.
+fn seconds(epoch: u64) -> f64 {
+    epoch as f64 / 1000.0
+}
+
+pub(crate) fn beats() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    gauge!(HEARTBEAT.name).set(now.as_secs_f64());
 }
 
 pub(crate) fn told(records: usize) {

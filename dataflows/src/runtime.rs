@@ -95,6 +95,13 @@ pub enum DataflowError {
     Start(String),
 }
 
+impl DataflowError {
+    /// Whether another dataflow has taken over the views.
+    pub fn is_fenced(&self) -> bool {
+        matches!(self, DataflowError::Sink(SinkError::Fenced { .. }))
+    }
+}
+
 /// Runs the dataflow until `stop`, or until it cannot go on. Blocks; call it from a thread of its own.
 ///
 /// # Errors
@@ -168,6 +175,7 @@ pub fn run(
         failure: Arc::clone(&failure),
         started: Instant::now(),
         last_record: AtomicU64::new(0),
+        closed: AtomicU64::new(0),
     });
 
     let spawn = |name: &str, work: Box<dyn FnOnce() -> Result<(), DataflowError> + Send>| {
@@ -239,11 +247,23 @@ struct Shared {
     started: Instant,
     /// When a worker last read a record, in milliseconds since `started`.
     last_record: AtomicU64,
+    /// Up to here workers of this process have closed epochs with rows in them.
+    closed: AtomicU64,
 }
 
 impl Shared {
     fn rows_came(&self) {
         self.last_record.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// A worker has closed all epochs before this one, and there were rows in the last.
+    fn rows_closed(&self, epoch: Epoch) {
+        self.closed.fetch_max(epoch, Ordering::Relaxed);
+    }
+
+    /// Whether rows of another worker of this process wait for a worker that is still at this epoch.
+    fn is_awaited(&self, epoch: Epoch) -> bool {
+        epoch < self.closed.load(Ordering::Relaxed)
     }
 
     /// For how long no worker of this process has read anything.
@@ -410,12 +430,11 @@ pub fn updates<'scope>(
         ticks: scope.input_from(&mut inputs.ticks).as_collection(),
         turns: scope.input_from(&mut inputs.turns).as_collection(),
     };
-    let mut updates = scope.input_from(&mut inputs.bindings).as_collection();
-    for view in views::all(&sources, settings) {
+    let bindings = scope.input_from(&mut inputs.bindings).as_collection();
+    bindings.concatenate(views::all(&sources, settings).into_iter().map(|view| {
         let number = TABLES.iter().position(|table| table.name == view.table.name);
         let number =
             number.and_then(|number| u8::try_from(number).ok()).expect("every view's table is in the registry");
-        updates = updates.concat(view.rows.map(move |row| Update::Row(number, row)));
-    }
-    updates
+        view.rows.map(move |row| Update::Row(number, row))
+    }))
 }

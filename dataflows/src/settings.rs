@@ -6,6 +6,7 @@ use fandom_services::env::Env;
 use jiff::tz::TimeZone;
 
 use crate::runtime::cluster::Cluster;
+use crate::views::kept::Kept;
 
 /// What the figures depend on, and how the job runs. For several processes see also [`Cluster`].
 ///
@@ -13,6 +14,7 @@ use crate::runtime::cluster::Cluster;
 /// - `FANDOM_REPORTING_TZ`: the IANA zone in which hours, days, weeks and months are cut (`UTC`).
 /// - `FANDOM_AS_OF`: `today`, or `data` for the last day that any row carries (`today`).
 /// - `FANDOM_MASS_SOURCES`: a message is mass when its source contains one of these words (`mass,welcome,automat`).
+/// - `FANDOM_VIEWS`: names of the views that are kept, separated by commas, or `all` (`all`). See [`Kept`].
 /// - `FANDOM_WHALE_CENTS`, `FANDOM_REGULAR_CENTS`: least spend of these classes (100000 and 10000).
 /// - `FANDOM_EPOCH_MS`: how often a change reaches the views at most, when there is little to do (2).
 /// - `FANDOM_VIEW_TOPICS`: whether changes of the views are written to the topics `fandom.views.*`, `yes` or `no` (`yes`).
@@ -31,6 +33,8 @@ pub struct DataflowSettings {
     pub as_of: AsOf,
     /// Words, in lower case, of which the source of a mass message contains one.
     pub mass_sources: Vec<String>,
+    /// The views that are kept.
+    pub views: Kept,
     /// Least spend of a whale, in cents.
     pub whale_cents: i64,
     /// Least spend of a regular, in cents.
@@ -77,6 +81,8 @@ impl DataflowSettings {
         let words = env.text("FANDOM_MASS_SOURCES").unwrap_or_else(|| "mass,welcome,automat".to_owned());
         let mass_sources =
             words.split(',').map(|word| word.trim().to_lowercase()).filter(|word| !word.is_empty()).collect();
+        let of_views = "all, or names of views such as chatter_day,sales_day";
+        let views = env.checked("FANDOM_VIEWS", Kept::all(), of_views, Kept::named);
         let whale_cents = env.parsed("FANDOM_WHALE_CENTS", 100_000, "a number of cents");
         let regular_cents = env.parsed("FANDOM_REGULAR_CENTS", 10_000, "a number of cents");
         let epoch = Duration::from_millis(env.parsed("FANDOM_EPOCH_MS", 2, "a number of milliseconds"));
@@ -97,6 +103,7 @@ impl DataflowSettings {
             reporting_tz,
             as_of,
             mass_sources,
+            views,
             whale_cents,
             regular_cents,
             epoch,

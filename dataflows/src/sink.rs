@@ -16,6 +16,7 @@
 
 pub mod changelog;
 pub mod collect;
+mod heartbeat;
 pub mod hydrate;
 pub mod progress;
 pub mod row;

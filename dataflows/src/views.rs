@@ -19,6 +19,7 @@ pub mod fan_moves;
 pub mod fans;
 pub mod files;
 pub mod hours_day;
+pub mod kept;
 pub mod names;
 pub mod reconciliation;
 pub mod reply_times;
@@ -97,26 +98,29 @@ pub static TABLES: [&Table; 18] = [
     &reconciliation::TABLE,
 ];
 
-/// Every view.
+/// Every view that is kept.
 pub fn all<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Vec<View<'scope>> {
     let daily = Daily::new(sources, settings);
+    let kept = |table| settings.views.keeps(table);
     let mut views = Vec::with_capacity(TABLES.len());
     views.extend(names::views(sources));
-    views.extend(chatter::views(sources, &daily));
-    views.push(sales_day::view(&daily));
-    views.push(hours_day::view(sources, &daily));
-    views.push(creator_day::view(sources, &daily));
-    let figures = fan_history::figures(sources, settings);
-    let scores = rfm::scores(&figures);
+    views.extend(chatter::views(sources, &daily, settings));
+    views.extend(kept(&sales_day::TABLE).then(|| sales_day::view(&daily)));
+    views.extend(kept(&hours_day::TABLE).then(|| hours_day::view(sources, &daily)));
+    views.extend(kept(&creator_day::TABLE).then(|| creator_day::view(sources, &daily)));
     let as_of = as_of::day(sources, &daily, settings);
-    let clusters = clusters::clusters(sources, &figures, &as_of, settings);
-    let fans = fans::fans(&figures, &scores, &clusters.of_fans);
-    views.push(fans::view(&fans, settings));
-    views.push(fan_clusters::view(&fans));
-    views.push(fan_moves::view(&clusters.moves));
-    views.push(as_of::view(&as_of));
+    if settings.views.keeps_any(&[&fans::TABLE, &fan_clusters::TABLE, &fan_moves::TABLE]) {
+        let figures = fan_history::figures(sources, settings);
+        let scores = rfm::scores(&figures);
+        let clusters = clusters::clusters(sources, &figures, &as_of, settings);
+        let fans = fans::fans(&figures, &scores, &clusters.of_fans);
+        views.extend(kept(&fans::TABLE).then(|| fans::view(&fans, settings)));
+        views.extend(kept(&fan_clusters::TABLE).then(|| fan_clusters::view(&fans)));
+        views.extend(clusters.moves.map(|moves| fan_moves::view(&moves)));
+    }
+    views.extend(kept(&as_of::TABLE).then(|| as_of::view(&as_of)));
     views.push(files::view(sources));
-    views.push(template_day::view(sources));
-    views.push(reconciliation::view(sources));
+    views.extend(kept(&template_day::TABLE).then(|| template_day::view(sources)));
+    views.extend(kept(&reconciliation::TABLE).then(|| reconciliation::view(sources)));
     views
 }

@@ -8,6 +8,7 @@ use fandom_archive::ArchiveSettings;
 use fandom_connectors::ConnectorSettings;
 use fandom_connectors::isolation::Isolation;
 use fandom_dataflows::DataflowSettings;
+use fandom_dataflows::runtime::DataflowError;
 use fandom_schemas::rights;
 use fandom_services::env::Env;
 use fandom_services::kafka::{KafkaSettings, ensure_topics};
@@ -65,7 +66,14 @@ pub fn dataflow(mut env: Env) -> anyhow::Result<()> {
             Ok(outcome) => outcome.map_err(anyhow::Error::from),
             Err(panic) => Err(anyhow!("the dataflow panicked: {}", panic_text(&*panic))),
         };
-        if writes { note_end(fandom_dataflows::sink::writer::TASKS, &database, outcome).await } else { outcome }
+        // Once another one has followed, the task is that one's.
+        let followed =
+            outcome.as_ref().err().and_then(anyhow::Error::downcast_ref).is_some_and(DataflowError::is_fenced);
+        if writes && !followed {
+            note_end(fandom_dataflows::sink::writer::TASKS, &database, outcome).await
+        } else {
+            outcome
+        }
     })
 }
 

@@ -80,6 +80,11 @@ pub const SETTINGS: &[Setting] = &[
         "mass,welcome,automat",
         "a message is mass when its source contains one of these words",
     ),
+    setting(
+        "FANDOM_VIEWS",
+        "all",
+        "names of the views that the dataflow keeps, separated by commas, or all; the tables of others are empty, in the API too",
+    ),
     setting("FANDOM_WHALE_CENTS", "100000", "least spend of a whale, in cents"),
     setting("FANDOM_REGULAR_CENTS", "10000", "least spend of a regular, in cents"),
     setting(

@@ -3,7 +3,9 @@
 use std::io::IsTerminal;
 
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
@@ -55,9 +57,7 @@ impl LogSettings {
     }
 
     fn start_with(&self, spans: Option<Box<dyn Layer<Registry> + Send + Sync>>) {
-        let lines =
-            fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(true);
-        let lines = if self.json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
+        let lines = lines(self.json, std::io::stderr, std::io::stderr().is_terminal());
         // The level of the log is not that of the spans.
         let lines = lines.and_then(Counted).with_filter(self.filter());
         let _ = tracing_subscriber::registry().with(spans).with(lines).try_init();
@@ -68,22 +68,75 @@ impl LogSettings {
     }
 }
 
+/// Lines of JSON with the fields beside the message, or lines for people.
+fn lines<S, W>(json: bool, writer: W, coloured: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer).with_ansi(coloured).with_target(true);
+    if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() }
+}
+
 /// Counts lines that tell of trouble.
 struct Counted;
 
 impl<S: Subscriber> Layer<S> for Counted {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let module = module_of(event.metadata().target());
         match *event.metadata().level() {
-            Level::ERROR => process::log_line("error"),
-            Level::WARN => process::log_line("warn"),
+            Level::ERROR => process::log_line("error", module),
+            Level::WARN => process::log_line("warn", module),
             _ => {}
         }
     }
 }
 
+/// Crate and first module of where a line comes from: `fandom_dataflows::sink::writer` is of `fandom_dataflows::sink`.
+fn module_of(target: &str) -> &str {
+    target.match_indices("::").nth(1).map_or(target, |(end, _)| &target[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_counted_by_crate_and_first_module() {
+        let of = ["fandom_dataflows::sink::writer", "fandom_api::present", "librdkafka"].map(module_of);
+        assert_eq!(of, ["fandom_dataflows::sink", "fandom_api::present", "librdkafka"]);
+    }
+
+    #[test]
+    fn a_line_of_json_has_its_fields_beside_the_message() {
+        let (told, lines) = std::sync::mpsc::channel::<Vec<u8>>();
+        let writer = move || Told(told.clone());
+        tracing::subscriber::with_default(
+            tracing_subscriber::registry().with(super::lines(true, writer, false)),
+            || {
+                tracing::warn!(file = "drive:7", duration_ms = 12_u64, "a file was read slowly");
+            },
+        );
+        let line: serde_json::Value =
+            serde_json::from_slice(&lines.iter().flatten().collect::<Vec<u8>>()).expect("one line of JSON");
+        let field = |name: &str| line[name].to_string();
+        assert_eq!([field("level"), field("message")], [r#""WARN""#, r#""a file was read slowly""#]);
+        assert_eq!([field("file"), field("duration_ms")], [r#""drive:7""#, "12"]);
+        assert!(field("target").contains("logs") && field("timestamp").contains('T'), "{line}");
+    }
+
+    struct Told(std::sync::mpsc::Sender<Vec<u8>>);
+
+    impl std::io::Write for Told {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.send(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
 
     #[test]
     fn libraries_are_quiet_unless_they_are_named() {

@@ -1,6 +1,7 @@
 //! What the parts do again and again, as `app.tasks` tells it: when it last succeeded, why it last failed, when it is done next.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio_postgres::{Client, Error};
@@ -10,13 +11,16 @@ use crate::postgres::PostgresSettings;
 /// How often it is told that a task still goes as before.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// The names of the tasks that this process does, and their kinds: other processes may do others of a kind.
+static HELD: Mutex<BTreeMap<String, &str>> = Mutex::new(BTreeMap::new());
+
 /// A task that this process does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Task {
     name: String,
     kind: &'static str,
     /// What was told last, and when.
-    told: Mutex<Option<(Instant, Said)>>,
+    told: Arc<Mutex<Option<(Instant, Said)>>>,
 }
 
 /// Why a task failed, if it did, and after how long it is done again.
@@ -34,7 +38,12 @@ pub enum Went<'a> {
 impl Task {
     /// A task of this kind (`source`, `dataflow`, `archive`).
     pub fn new(kind: &'static str, name: impl Into<String>) -> Task {
-        Task { name: name.into(), kind, told: Mutex::default() }
+        Task { name: name.into(), kind, told: Arc::default() }
+    }
+
+    /// Says that this process does the task, even before it notes how it went.
+    pub fn hold(&self) {
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name.clone(), self.kind);
     }
 
     /// Notes how the task went. That it went as before is told every few seconds only.
@@ -55,6 +64,7 @@ impl Task {
             }
             *told = Some((Instant::now(), now));
         }
+        self.hold();
         let next = next.map(|wait| SystemTime::now() + wait);
         let note =
             "insert into app.tasks as t (task, kind, state, last_success_at, last_error_at, last_error, next_run_at)
@@ -82,15 +92,17 @@ impl Task {
 /// How long a note over a connection of its own may take.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Notes that all tasks of a kind have ended: as they should, or for this reason.
+/// Notes that all tasks of a kind that this process did have ended: as they should, or for this reason.
 pub async fn ended(kind: &'static str, postgres: &PostgresSettings, error: Option<&str>) {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let names: Vec<String> = held.into_iter().filter(|(_, of)| *of == kind).map(|(name, _)| name).collect();
     let noting = async {
         let client = postgres.connect().await?;
         let stopped = "update app.tasks set state = 'stopped', heartbeat_at = now(), next_run_at = null,
             since = case when state = 'stopped' then since else now() end,
             last_error = coalesce($2, last_error), last_error_at = case when $2 is null then last_error_at else now() end
-            where kind = $1";
-        client.execute(stopped, &[&kind, &error]).await
+            where task = any($1)";
+        client.execute(stopped, &[&names, &error]).await
     };
     let _ = tokio::time::timeout(PATIENCE, noting).await;
 }

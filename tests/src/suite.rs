@@ -1,13 +1,12 @@
 //! A broker, a database and the parts of the suite, each of which can be killed and started again.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fandom::database_accounts::DatabaseAccounts;
-use fandom::local::{Jars, Kafka, Postgres};
-use tokio::sync::{Mutex, MutexGuard};
+use fandom::local::{Jars, Kafka, Postgres, ports};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio_postgres::{Client, NoTls};
 
 /// The parts that run as processes of their own.
@@ -56,7 +55,7 @@ pub struct Suite {
     accounts: DatabaseAccounts,
     parts: Vec<(Part, Child)>,
     dir: tempfile::TempDir,
-    _alone: MutexGuard<'static, ()>,
+    _seat: SemaphorePermit<'static>,
 }
 
 /// What the API seals its secrets in the database with.
@@ -64,23 +63,32 @@ const SECRETS_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The key with which the tests ask the API.
 pub const KEY: &str = "a-key-of-the-tests-that-opens-nothing-else";
 
-/// Two cores carry one suite at a time.
-static ALONE: Mutex<()> = Mutex::const_new(());
+/// So many suites run at a time. A test mostly waits, but each suite is a broker, a database and the parts.
+static SEATS: Semaphore = Semaphore::const_new(2);
+/// The broker's program, which is fetched once.
+static JARS: OnceCell<Jars> = OnceCell::const_new();
+
+async fn jars() -> anyhow::Result<&'static Jars> {
+    let fetched = JARS.get_or_try_init(async || {
+        let jars = Jars::in_dir(repository().join("kafka/target/jars"));
+        jars.fetch(|_| ()).await.map(|_| jars)
+    });
+    Ok(fetched.await?)
+}
 
 impl Suite {
     /// Starts broker and database, migrates, and makes the topics. No part runs yet.
     pub async fn start(settings: &[(&str, &str)]) -> anyhow::Result<Suite> {
-        let alone = ALONE.lock().await;
+        let seat = SEATS.acquire().await?;
         let dir = tempfile::tempdir()?;
-        let jars = Jars::in_dir(repository().join("kafka/target/jars"));
-        jars.fetch(|_| ()).await?;
+        let jars = jars().await?;
         let (kafka_dir, postgres_dir) = (dir.path().join("kafka"), dir.path().join("postgres"));
-        let (kafka, postgres) = tokio::try_join!(Kafka::start(&kafka_dir, &jars), Postgres::start(&postgres_dir))?;
+        let (kafka, postgres) = tokio::try_join!(Kafka::start(&kafka_dir, jars), Postgres::start(&postgres_dir))?;
         let inbox = dir.path().join("inbox");
         std::fs::create_dir(&inbox)?;
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let accounts = DatabaseAccounts::with_new_passwords();
-        let suite = Suite { kafka, postgres, inbox, settings, accounts, parts: Vec::new(), dir, _alone: alone };
+        let suite = Suite { kafka, postgres, inbox, settings, accounts, parts: Vec::new(), dir, _seat: seat };
         for command in ["migrate", "topics"] {
             let passwords = suite.accounts.passwords().iter();
             let passwords = passwords.map(|(account, password)| (account.variable, password));
@@ -232,9 +240,11 @@ impl Drop for Suite {
 
 /// Addresses on this machine that nothing listens on.
 pub fn free_addresses(count: usize) -> Vec<String> {
-    let listener = |_| TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let listeners: Vec<TcpListener> = (0..count).map(listener).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("an address").to_string()).collect()
+    let mut found = Vec::new();
+    for _ in 0..count {
+        found.push(ports::free(&found).expect("a free port"));
+    }
+    found.iter().map(|port| format!("127.0.0.1:{port}")).collect()
 }
 
 /// The top of the source tree.

@@ -52,6 +52,8 @@ struct Amount {
 const EPOCH_ROWS: usize = 100_000;
 /// Records that are read before the dataflow is given a turn.
 const READ_AT_ONCE: usize = 2_048;
+/// An epoch without rows ends after so long, unless rows of another worker wait for that.
+const IDLE_TICK: Duration = Duration::from_millis(100);
 /// Epochs under way at once.
 const EPOCHS_IN_FLIGHT: usize = 2;
 
@@ -96,7 +98,9 @@ impl Job {
     /// # Errors
     /// Why it cannot go on.
     pub(super) fn run(mut self, worker: &mut Worker) -> Result<(), DataflowError> {
-        let idle_tick = if worker.peers() == 1 { Duration::from_millis(100) } else { self.shared.settings.epoch };
+        // Workers of other processes cannot tell that their rows wait for this one.
+        let alone = self.shared.settings.cluster.hosts.is_empty();
+        let idle_tick = if alone { IDLE_TICK } else { self.shared.settings.epoch };
         let tells_time = worker.index() == 0;
         while !self.shared.stopped() {
             let read = self.read()?;
@@ -181,7 +185,7 @@ impl Job {
         }
         let age = self.closed.elapsed();
         if self.fed.rows == 0 {
-            return age >= idle_tick;
+            return age >= idle_tick || self.shared.is_awaited(self.inputs.epoch());
         }
         let room = self.epochs_in_flight.len() < EPOCHS_IN_FLIGHT;
         (room && age >= self.shared.settings.epoch)
@@ -204,6 +208,7 @@ impl Job {
         let next = if self.hydrating { epoch + 1 } else { now().max(self.shared.first_epoch).max(epoch + 1) };
         self.inputs.advance_to(next);
         if fed.rows > 0 {
+            self.shared.rows_closed(next);
             self.meter.fed(fed.rows, fed.bytes);
             self.epochs_in_flight.push_back((epoch, fed, Instant::now()));
             self.in_flight.rows += fed.rows;

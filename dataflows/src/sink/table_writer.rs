@@ -6,7 +6,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement, Transaction};
 
-use super::collect::{Batch, Delta};
+use super::collect::Delta;
 use super::row::{Row, Value};
 use super::statements::Statements;
 use super::table::Table;
@@ -35,14 +35,12 @@ impl TableWriter {
         self.batch_made = false;
     }
 
-    /// Prepares the statements that a batch needs.
+    /// Prepares the statements that so many rows need.
     ///
     /// # Errors
     /// When the database refuses.
-    pub(super) async fn prepare(&mut self, client: &Client, batch: &Batch) -> Result<(), SinkError> {
-        let view = |number: u8, table: &'static Table| crate::views::TABLES[usize::from(number)].name == table.name;
-        let rows = batch.rows.iter().filter(|((number, _), _)| view(*number, self.table)).count();
-        if rows > 0 && self.prepared.is_none() {
+    pub(super) async fn prepare(&mut self, client: &Client, rows: usize) -> Result<(), tokio_postgres::Error> {
+        if self.prepared.is_none() {
             let upsert = client.prepare(&self.statements.upsert).await?;
             self.prepared = Some((upsert, client.prepare(&self.statements.delete).await?));
         }

@@ -13,26 +13,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use fandom_services::failpoints;
 use fandom_services::postgres::{PostgresSettings, cause, is_transient};
 use fandom_services::retry::Backoff;
-use fandom_services::tasks::{Task, Went};
-use futures_util::future::try_join_all;
+use fandom_services::tasks::Task;
+use futures_util::future::{try_join, try_join_all};
 use timely::scheduling::SyncActivator;
-use tokio_postgres::Client;
 use tokio_postgres::types::{Json, ToSql};
+use tokio_postgres::{Client, Statement, Transaction};
 use tracing::{Instrument, Span};
 
 use super::changelog::{Committed, ToChangelog};
 use super::collect::{Batch, Delta};
+use super::heartbeat::Heartbeat;
 use super::hydrate;
 use super::progress::{self, Progress, Stored};
 use super::spans;
 use super::statements::relabel;
-use super::table::Table;
+use super::table::{Label, Table};
 use super::table_writer::{KeyChanges, TableWriter, borrowed};
 use crate::meters::{self, SinkMeter};
 use crate::runtime::Epoch;
@@ -85,13 +86,14 @@ pub enum SinkError {
 /// The kind of the dataflow's task in `app.tasks`.
 pub const TASKS: &str = "dataflow";
 
-/// How often the status is refreshed.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+/// A commit that takes so long is told of, but not each of many.
+const SLOW: Duration = Duration::from_secs(1);
+const TELL_SLOW_EVERY: Duration = Duration::from_secs(60);
 
 /// Writes the views. See the module.
 pub struct Writer {
     postgres: PostgresSettings,
-    client: Client,
+    session: Session,
     progress: Progress,
     status: Arc<Status>,
     tables: Vec<TableWriter>,
@@ -100,9 +102,25 @@ pub struct Writer {
     changelog_is_behind: bool,
     meter: SinkMeter,
     task: Task,
-    /// Why the database was lost, until that is told.
-    lost: Option<String>,
     began: Instant,
+}
+
+/// A connection, and the statements of every commit.
+struct Session {
+    client: Client,
+    fence: Statement,
+    moved: Statement,
+    told: Statement,
+}
+
+impl Session {
+    async fn prepare(client: Client) -> Result<Session, tokio_postgres::Error> {
+        let fence = client.prepare("select generation from views.progress for update").await?;
+        let moved = "update views.progress set epoch = $1, committed_at = clock_timestamp(), bindings = $2, views = $3";
+        let moved = client.prepare(moved).await?;
+        let told = client.prepare("select pg_notify('fandom_epoch', $1)").await?;
+        Ok(Session { client, fence, moved, told })
+    }
 }
 
 /// The writer's ends of its channels.
@@ -128,19 +146,21 @@ impl Writer {
         let client = connect(&postgres).await?;
         progress::check_tables(&client, tables).await?;
         let progress = progress::claim(&client).await?;
-        let meter = SinkMeter::new(tables, progress.generation);
+        let task = Task::new(TASKS, "dataflow");
+        task.hold();
+        let meter = SinkMeter::new(tables, progress.generation, progress.epoch);
+        let session = Session::prepare(client).await?;
         let tables = tables.iter().map(|table| TableWriter::new(table)).collect();
         Ok(Writer {
             postgres,
-            client,
+            session,
             progress,
             status,
             tables,
             changelog: None,
             changelog_is_behind: false,
             meter,
-            task: Task::new(TASKS, "dataflow"),
-            lost: None,
+            task,
             began: Instant::now(),
         })
     }
@@ -161,18 +181,10 @@ impl Writer {
     /// # Errors
     /// When going on is of no use: the writer is fenced off, or the database refuses for good.
     pub async fn run(mut self, channels: ToCollect) -> Result<(), SinkError> {
-        let mut activator = None;
-        let mut beat = Instant::now() - HEARTBEAT;
-        loop {
-            if beat.elapsed() >= HEARTBEAT {
-                beat = Instant::now();
-                self.heartbeat().await;
-            }
-            let batch = match channels.batches.recv_timeout(HEARTBEAT.saturating_sub(beat.elapsed())) {
-                Ok(batch) => batch,
-                Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
+        let (postgres, status) = (self.postgres.clone(), Arc::clone(&self.status));
+        let heartbeat = Heartbeat::start(postgres, status, self.progress.generation, self.task.clone());
+        let (mut activator, mut told_slow) = (None, None);
+        while let Ok(batch) = channels.batches.recv() {
             let began = Instant::now();
             let (epoch, rows, whole) = (batch.epoch, batch.rows.len(), batch.whole);
             let state = (whole && self.changelog_is_behind).then(|| batch.rows.clone());
@@ -187,13 +199,17 @@ impl Writer {
                 });
             }
             let took = began.elapsed();
-            self.meter.committed(rows, took);
+            self.meter.committed(epoch, rows, took);
             tracing::debug!(epoch, rows, duration_ms = took.as_millis() as u64, "committed");
+            if took >= SLOW && !whole && told_slow.is_none_or(|told: Instant| told.elapsed() >= TELL_SLOW_EVERY) {
+                told_slow = Some(Instant::now());
+                tracing::warn!(epoch, rows, duration_ms = took.as_millis() as u64, "a commit took long");
+            }
             if whole {
                 tracing::info!(epoch, rows, duration_ms = began.elapsed().as_millis() as u64, "views are live");
                 self.status.set_live();
                 meters::hydrated(self.began.elapsed());
-                beat = Instant::now() - HEARTBEAT;
+                heartbeat.beat_now();
             }
             if channels.committed.send(epoch).is_err() {
                 break;
@@ -204,10 +220,7 @@ impl Writer {
                 let _: Result<(), _> = activator.activate();
             }
         }
-        // Not of a newer job; and the views are whole without it.
-        let stopped = "update views.status set state = 'stopped', heartbeat_at = now()
-                       where (select generation from views.progress) = $1";
-        let _ = self.client.execute(stopped, &[&self.progress.generation]).await;
+        heartbeat.stop().await;
         Ok(())
     }
 
@@ -220,7 +233,6 @@ impl Writer {
                 Err(SinkError::Postgres(error)) if is_transient(&error) => {
                     tracing::warn!(epoch = batch.epoch, error = %cause(&error), "database was lost while committing; waiting for it");
                     self.meter.retries();
-                    self.lost.get_or_insert_with(|| cause(&error));
                     loop {
                         tokio::time::sleep(backoff.next_wait()).await;
                         match self.reconnect().await {
@@ -239,11 +251,11 @@ impl Writer {
 
     /// Connects anew; returns the epoch in the database.
     async fn reconnect(&mut self) -> Result<Epoch, SinkError> {
-        self.client = connect(&self.postgres).await?;
+        self.session = Session::prepare(connect(&self.postgres).await?).await?;
         for table in &mut self.tables {
             table.begin_anew();
         }
-        let row = self.client.query_one("select generation, epoch from views.progress", &[]).await?;
+        let row = self.session.client.query_one("select generation, epoch from views.progress", &[]).await?;
         self.check_generation(row.get(0))?;
         let epoch = row.get::<_, i64>(1).cast_unsigned();
         if epoch > self.progress.epoch {
@@ -255,7 +267,7 @@ impl Writer {
     }
 
     async fn stored_views(&self) -> Result<BTreeMap<String, Stored>, SinkError> {
-        let row = self.client.query_one("select views from views.progress", &[]).await?;
+        let row = self.session.client.query_one("select views from views.progress", &[]).await?;
         let Json(views) = row.get(0);
         Ok(views)
     }
@@ -273,15 +285,12 @@ impl Writer {
             self.against_stored(batch).await?;
             batch.whole = false;
         }
-        for table in &mut self.tables {
-            table.prepare(&self.client, batch).await?;
+        for (view, rows) in by_view(&batch.rows) {
+            self.tables[usize::from(view)].prepare(&self.session.client, rows.len()).await?;
         }
-        let transaction = self.client.transaction().await?;
-        let fence = transaction.query_one("select generation from views.progress for update", &[]).await?;
-        let theirs = fence.get(0);
-        if theirs != self.progress.generation {
-            return Err(SinkError::Fenced { ours: self.progress.generation, theirs });
-        }
+        let Session { client, fence, moved, told } = &mut self.session;
+        let (fence, moved, told) = (&*fence, &*moved, &*told);
+        let transaction = client.transaction().await?;
         let mut renamed: Vec<(&'static str, Vec<i64>)> = Vec::new();
         let mut changed: Vec<(&TableWriter, KeyChanges<'_>)> = Vec::new();
         for (view, rows) in by_view(&batch.rows) {
@@ -299,31 +308,32 @@ impl Writer {
                 stored.checksum = stored.checksum.wrapping_add(row.checksum().cast_signed().wrapping_mul(times));
             }
         }
-        if changed.iter().any(|(_, changes)| changes.are_many()) {
+        let ours = self.progress.generation;
+        let fenced = async {
+            let theirs = transaction.query_one(fence, &[]).await?.get(0);
+            if theirs == ours { Ok(()) } else { Err(SinkError::Fenced { ours, theirs }) }
+        };
+        // Sent one after the other without waiting for answers, which come in the same order: of a small commit, most was waiting.
+        if renamed.is_empty() && !changed.iter().any(|(_, changes)| changes.are_many()) {
+            let small: Vec<_> = changed.iter().flat_map(|(writer, changes)| writer.small(changes)).collect();
+            let sent = small.iter().map(async |(statement, arrays)| {
+                Ok::<_, SinkError>(transaction.execute(*statement, &borrowed(arrays)).await?)
+            });
+            let written = try_join_all(sent);
+            let ended = end(&transaction, moved, told, batch, &views);
+            try_join(fenced, try_join(written, ended)).await?;
+        } else {
+            fenced.await?;
             for (writer, changes) in &changed {
                 writer.write(&transaction, changes).await?;
             }
-        } else {
-            // Sent one after the other without waiting for answers, which come in the same order: of a small commit, most was waiting.
-            let small: Vec<_> = changed.iter().flat_map(|(writer, changes)| writer.small(changes)).collect();
-            let sent =
-                small.iter().map(async |(statement, arrays)| transaction.execute(*statement, &borrowed(arrays)).await);
-            try_join_all(sent).await?;
-        }
-        for (names, ids) in &renamed {
-            for writer in &self.tables {
-                for label in writer.table.labels.iter().filter(|label| label.from == *names) {
-                    let relabelled = transaction.execute(&relabel(writer.table, label), &[ids]).await?;
-                    if relabelled > 0 {
-                        views.entry(writer.table.name.to_owned()).or_default().epoch = batch.epoch;
-                    }
+            for (writer, label, ids) in relabelled(&self.tables, &renamed) {
+                if transaction.execute(&relabel(writer.table, label), &[ids]).await? > 0 {
+                    views.entry(writer.table.name.to_owned()).or_default().epoch = batch.epoch;
                 }
             }
+            end(&transaction, moved, told, batch, &views).await?;
         }
-        let epoch = batch.epoch.cast_signed();
-        let moved = "update views.progress set epoch = $1, committed_at = clock_timestamp(), bindings = $2, views = $3";
-        transaction.execute(moved, &[&epoch, &Json(&batch.bindings), &Json(&views)]).await?;
-        transaction.execute("select pg_notify('fandom_epoch', $1)", &[&epoch.to_string()]).await?;
         failpoints::pass("sink.before_commit");
         transaction.commit().await?;
         failpoints::pass("sink.after_commit");
@@ -354,7 +364,8 @@ impl Writer {
                 continue;
             }
             let desired = rows.iter().map(|((_, row), _)| row).collect();
-            let difference = hydrate::difference(&self.client, writer.table, &writer.statements, desired).await?;
+            let difference =
+                hydrate::difference(&self.session.client, writer.table, &writer.statements, desired).await?;
             let (view, rows) = (writer.table.name, difference.len());
             tracing::info!(view, rows, "a view is brought to the state of the log");
             differences.extend(difference.into_iter().map(|(row, diff)| ((number as u8, row), diff)));
@@ -368,55 +379,39 @@ impl Writer {
 
     async fn is_empty(&self, table: &Table) -> Result<bool, SinkError> {
         let any = format!("select not exists (select from views.{})", table.name);
-        Ok(self.client.query_one(&any, &[]).await?.get(0))
-    }
-
-    async fn heartbeat(&mut self) {
-        let beat =
-            "update views.status set state = $1, records_done = $2, records_due = $3, lag = $4, heartbeat_at = now()
-                    where (select generation from views.progress) = $5";
-        let status = self.status.snapshot();
-        status.measure();
-        let generation = self.progress.generation;
-        let parameters: [&(dyn ToSql + Sync); 5] =
-            [&status.state, &status.records_done, &status.records_due, &Json(&status.lag), &generation];
-        let beaten = match self.client.execute(beat, &parameters).await {
-            Ok(_) => self.tell_task().await,
-            Err(error) => Err(error),
-        };
-        match beaten {
-            Ok(()) => self.meter.beats(self.progress.epoch),
-            Err(error) if self.client.is_closed() => {
-                tracing::warn!(error = %cause(&error), "database was lost; waiting for it");
-                self.lost.get_or_insert_with(|| cause(&error));
-                self.connect_again().await;
-            }
-            Err(error) => tracing::debug!(error = %cause(&error), "the heartbeat was refused"),
-        }
-    }
-
-    /// Notes in `app.tasks` that the views are kept, or why they were not for a while.
-    async fn tell_task(&mut self) -> Result<(), tokio_postgres::Error> {
-        if let Some(lost) = &self.lost {
-            self.task.note(&self.client, Went::Wrong(&format!("the database was lost: {lost}"), None)).await?;
-            self.lost = None;
-        }
-        self.task.note(&self.client, Went::Well(None)).await
-    }
-
-    async fn connect_again(&mut self) {
-        if let Ok(client) = connect(&self.postgres).await {
-            self.client = client;
-            for table in &mut self.tables {
-                table.begin_anew();
-            }
-            tracing::info!("database is back");
-        }
+        Ok(self.session.client.query_one(&any, &[]).await?.get(0))
     }
 }
 
+/// The last statements of a commit: how far the views are, and that they have changed.
+async fn end(
+    transaction: &Transaction<'_>,
+    moved: &Statement,
+    told: &Statement,
+    batch: &Batch,
+    views: &BTreeMap<String, Stored>,
+) -> Result<(), SinkError> {
+    let (epoch, bindings, views) = (batch.epoch.cast_signed(), Json(&batch.bindings), Json(views));
+    let (notice, parameters) = (batch.epoch.to_string(), [&epoch as &(dyn ToSql + Sync), &bindings, &views]);
+    try_join(transaction.execute(moved, &parameters), transaction.execute(told, &[&notice])).await?;
+    Ok(())
+}
+
+/// Every table that shows names of which some have changed, with the ids of these.
+fn relabelled<'a>(
+    tables: &'a [TableWriter],
+    renamed: &'a [(&'static str, Vec<i64>)],
+) -> impl Iterator<Item = (&'a TableWriter, &'static Label, &'a Vec<i64>)> {
+    renamed.iter().flat_map(move |(names, ids)| {
+        tables.iter().flat_map(move |writer| {
+            let labels = writer.table.labels.iter().filter(move |label| label.from == *names);
+            labels.map(move |label| (writer, label, ids))
+        })
+    })
+}
+
 /// A session whose locks do not outlive this machine for long: the server gives up one that it hears nothing of.
-async fn connect(postgres: &PostgresSettings) -> Result<Client, tokio_postgres::Error> {
+pub(super) async fn connect(postgres: &PostgresSettings) -> Result<Client, tokio_postgres::Error> {
     let client = postgres.connect().await?;
     let impatient = "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3;
         set idle_in_transaction_session_timeout = '60s'";

@@ -24,6 +24,7 @@ use crate::calendar::{self, Local, Window};
 use crate::engine::combine::combine;
 use crate::engine::keyed::sum;
 use crate::engine::measures::{convert, measures};
+use crate::settings::DataflowSettings;
 use crate::sink::row::{Datum, Row};
 use crate::sink::table::{CHATTER, CREATOR, Column, Table, Type, column};
 
@@ -88,11 +89,17 @@ pub static ALL: Table = table("chatter_all", columns!([]), 2);
 /// A group of a window.
 type Group = (Pair, Window);
 
-/// The five tables.
-pub fn views<'scope>(sources: &Sources<'scope>, daily: &Daily<'scope>) -> [View<'scope>; 5] {
-    let in_windows = |(pair, local): (Pair, Local)| local.windows().map(move |window| (pair, window));
+/// Those of the five tables that are kept.
+pub fn views<'scope>(
+    sources: &Sources<'scope>,
+    daily: &Daily<'scope>,
+    settings: &DataflowSettings,
+) -> Vec<View<'scope>> {
+    let windows = settings.views.windows();
+    let in_windows = move |(pair, local): (Pair, Local)| windows.around(local).map(move |window| (pair, window));
     let messages = combine(daily.messages.clone().flat_map(in_windows), "messages by window");
-    let replies = daily.replies.clone().flat_map(move |(group, bucket)| in_windows(group).map(|group| (group, bucket)));
+    let replies =
+        daily.replies.clone().flat_map(move |(group, bucket)| in_windows(group).map(move |group| (group, bucket)));
     let replies = quantiles(combine(replies, "replies by window")).explode(|(group, quantiles)| {
         let sums = ChatterSums {
             reply_seconds_p50: quantiles.p50,
@@ -102,7 +109,8 @@ pub fn views<'scope>(sources: &Sources<'scope>, daily: &Daily<'scope>) -> [View<
         Some((group, sums))
     });
     let sales = combine(daily.sales.clone().flat_map(move |(group, _)| in_windows(group)), "sales by window");
-    let worked = worked_time(sources).flat_map(|(pair, day)| Window::around_day(day).map(|window| (pair, window)));
+    let worked =
+        worked_time(sources).flat_map(move |(pair, day)| windows.around_day(day).map(move |window| (pair, window)));
     let all = convert(messages, ChatterSums::from)
         .concat(convert(daily.fans_by_window(), ChatterSums::from))
         .concat(replies)
@@ -115,13 +123,15 @@ pub fn views<'scope>(sources: &Sources<'scope>, daily: &Daily<'scope>) -> [View<
         let rows: Facts<'scope, Row> = rows.clone().flat_map(move |(window, row)| is_of(&window).then_some(row));
         View { table, rows }
     };
-    [
-        of(&HOUR, |window| matches!(window, Window::Hour(_))),
-        of(&DAY, |window| matches!(window, Window::Day(_))),
-        of(&WEEK, |window| matches!(window, Window::Week(_))),
-        of(&MONTH, |window| matches!(window, Window::Month(_))),
-        of(&ALL, |window| matches!(window, Window::All)),
-    ]
+    let tables: [(&'static Table, fn(&Window) -> bool); 5] = [
+        (&HOUR, |window| matches!(window, Window::Hour(_))),
+        (&DAY, |window| matches!(window, Window::Day(_))),
+        (&WEEK, |window| matches!(window, Window::Week(_))),
+        (&MONTH, |window| matches!(window, Window::Month(_))),
+        (&ALL, |window| matches!(window, Window::All)),
+    ];
+    let kept = tables.into_iter().filter(|(table, _)| settings.views.keeps(table));
+    kept.map(|(table, is_of)| of(table, is_of)).collect()
 }
 
 impl ChatterSums {

@@ -24,7 +24,7 @@ pub mod moves;
 mod recency;
 
 use super::fan_history::{FanKey, Figures};
-use super::{Facts, Sources};
+use super::{Facts, Sources, fan_moves};
 use crate::settings::DataflowSettings;
 
 /// Into so many parts fans are divided, each of which takes new centroids over when it has its turn.
@@ -34,8 +34,8 @@ pub const PARTS: i64 = assign::SHARDS as i64;
 pub struct Clusters<'scope> {
     /// The cluster of every fan, as the number of its archetype (see [`archetypes::NAMES`]).
     pub of_fans: Facts<'scope, (FanKey, u8)>,
-    /// The changes of cluster on the last days.
-    pub moves: Facts<'scope, moves::Move>,
+    /// The changes of cluster on the last days, if their view is kept.
+    pub moves: Option<Facts<'scope, moves::Move>>,
 }
 
 /// Clusters the fans.
@@ -47,9 +47,11 @@ pub fn clusters<'scope>(
 ) -> Clusters<'scope> {
     let features = recency::features_of(figures, as_of);
     let centroids = centroids::centroids(sources, &features);
-    // A part of the fans changes most of the rows of moves, so moves are counted anew seldomer, by more fans at once.
-    let with_others = in_force::in_force(sources, &centroids, |shard| shard | 31);
-    let moves = moves::moves(sources, as_of, with_others, settings);
+    let moves = settings.views.keeps(&fan_moves::TABLE).then(|| {
+        // A part of the fans changes most of the rows of moves, so moves are counted anew seldomer, by more fans at once.
+        let with_others = in_force::in_force(sources, &centroids, |shard| shard | 31);
+        moves::moves(sources, as_of, with_others, settings)
+    });
     let centroids = in_force::in_force(sources, &centroids, |shard| shard);
     Clusters { of_fans: assign::assign(features, centroids), moves }
 }

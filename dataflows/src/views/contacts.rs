@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Sources;
 use super::daily::{Pair, Sums};
+use super::kept::Windows;
 use crate::calendar::{Calendar, Local, Window};
 use crate::engine::combine::combine;
 use crate::engine::keyed::{State, Touched, keyed};
@@ -50,11 +51,30 @@ pub fn contacts<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) 
         Some((((message.creator, message.fan), (message.chatter, calendar.local(message.sent_at))), contact))
     });
     let route = |(creator, fan): &(Id, Id)| route_of_fan(*creator, *fan);
-    let fans = keyed(messages, "Fan contacts", route, |(creator, _), hours: &Hours, touched, emitted| match touched {
-        Touched::All => hours.emit(*creator, hours.0.iter().map(|hour| (hour.chatter, hour.local())), emitted),
-        Touched::By(changed) => hours.emit(*creator, changed.iter().copied(), emitted),
+    let windows = settings.views.windows();
+    let fans = keyed(messages, "Fan contacts", route, move |(creator, _), hours: &Hours, touched, emitted| {
+        let groups = |around: &mut dyn Iterator<Item = (Id, Local)>| groups_of(*creator, around, windows);
+        hours.emit(
+            match touched {
+                Touched::All => groups(&mut hours.0.iter().map(|hour| (hour.chatter, hour.local()))),
+                Touched::By(changed) => groups(&mut changed.iter().copied()),
+            },
+            emitted,
+        );
     });
     combine(fans, "fan contacts")
+}
+
+/// The groups and windows around these hours, each once.
+fn groups_of(creator: Id, around: &mut dyn Iterator<Item = (Id, Local)>, windows: Windows) -> Vec<Contacted> {
+    let mut groups: Vec<Contacted> = Vec::new();
+    for (chatter, local) in around {
+        groups.extend(windows.around(local).map(|window| Contacted::Chatter((creator, chatter), window)));
+        groups.extend(windows.days_of_creators.then_some(Contacted::Creator(creator, local.day)));
+    }
+    groups.sort_unstable();
+    groups.dedup();
+    groups
 }
 
 /// An hour in which a chatter wrote to the fan.
@@ -118,15 +138,8 @@ impl State<(Id, Local), FanContact> for Hours {
 }
 
 impl Hours {
-    /// Emits 1 for each group and window around these hours in which there was contact.
-    fn emit(&self, creator: Id, around: impl Iterator<Item = (Id, Local)>, emitted: &mut Vec<(Contacted, FanContact)>) {
-        let mut groups: Vec<Contacted> = Vec::new();
-        for (chatter, local) in around {
-            groups.extend(local.windows().map(|window| Contacted::Chatter((creator, chatter), window)));
-            groups.push(Contacted::Creator(creator, local.day));
-        }
-        groups.sort_unstable();
-        groups.dedup();
+    /// Emits 1 for each of these groups in which there was contact.
+    fn emit(&self, groups: Vec<Contacted>, emitted: &mut Vec<(Contacted, FanContact)>) {
         for group in groups {
             let whether = match group {
                 Contacted::Chatter((_, chatter), window) => whether(self.within(chatter, window)),

@@ -15,6 +15,7 @@ use jiff::{Timestamp, ToSpan};
 
 use fandom_dataflows::settings::{AsOf, DataflowSettings};
 use fandom_dataflows::views::clusters::PARTS;
+use fandom_dataflows::views::kept::Kept;
 use fandom_schemas::manifest::{FileState, Manifest, Sheet as SheetRead, SheetReject};
 use fandom_schemas::rows::{Kind, Row};
 use fandom_services::env::Env;
@@ -34,6 +35,8 @@ pub struct Setup {
     pub mass_sources: Vec<&'static str>,
     /// Least spend of a whale, and of a regular.
     pub spend_cents: (i64, i64),
+    /// The views that are kept.
+    pub views: Kept,
     /// Instants around which things happen.
     pub around: [i64; 2],
     /// How many creators, chatters and fans there are.
@@ -61,6 +64,7 @@ impl Setup {
             reporting_tz: TimeZone::get(self.zone).expect("a zone"),
             as_of: if self.as_of_data { AsOf::Data } else { AsOf::Today },
             mass_sources: self.mass_sources.iter().map(|word| (*word).to_owned()).collect(),
+            views: self.views.clone(),
             whale_cents: self.spend_cents.0,
             regular_cents: self.spend_cents.1,
             // How the job runs, which is not looked at here.

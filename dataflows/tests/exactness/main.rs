@@ -17,7 +17,10 @@ mod history;
 mod oracle;
 mod run;
 
+use fandom_dataflows::views::TABLES;
+use fandom_dataflows::views::kept::Kept;
 use proptest::prelude::*;
+use proptest::sample::subsequence;
 
 use compare::{clusters, differences, unlike};
 use history::{History, LARGE, SMALL, Setup, Step, histories};
@@ -120,5 +123,21 @@ proptest! {
             fresh.hydration = fresh.steps.len();
             prop_assert_eq!(unlike(&snapshot, &last(&fresh, 1)), Vec::<String>::new(), "after {} steps", place + 1);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn a_view_is_the_same_whatever_others_are_kept(
+        history in histories(SMALL),
+        named in subsequence(TABLES.map(|table| table.name).to_vec(), 1..6),
+    ) {
+        let views = Kept::named(&named.join(",")).expect("names of views");
+        let mut whole = last(&history, 1);
+        whole.retain(|(view, _), _| views.keeps(TABLES[usize::from(*view)]));
+        let setup = Setup { views, ..history.setup.clone() };
+        prop_assert_eq!(unlike(&whole, &last(&History { setup, ..history }, 1)), Vec::<String>::new());
     }
 }

@@ -47,7 +47,10 @@ pub fn kept<const N: usize>(file: &Path) -> Result<[u16; N], LocalError> {
 }
 
 /// A free port that is none of `others`.
-fn free(others: &[u16]) -> Result<u16, LocalError> {
+///
+/// # Errors
+/// When no port is free.
+pub fn free(others: &[u16]) -> Result<u16, LocalError> {
     let mut random = rand::rng();
     (0..1_000)
         .map(|_| random.random_range(FROM..TO))

@@ -26,8 +26,11 @@ const DISK_FREE: Metric = Metric::gauge(
     "What may still be written to the disk of that directory (temporary, inbox, uploads).",
 );
 const DISK_SIZE: Metric = Metric::gauge("fandom_process_disk_size_bytes", &["disk"], "The size of that disk.");
-const LOG_LINES: Metric =
-    Metric::counter("fandom_process_log_lines_total", &["level"], "Lines of the log that are warnings or errors.");
+const LOG_LINES: Metric = Metric::counter(
+    "fandom_process_log_lines_total",
+    &["level", "module"],
+    "Lines of the log that are warnings or errors, by the module that tells.",
+);
 const PANICS: Metric = Metric::counter("fandom_process_panics_total", &[], "Panics, those that were caught too.");
 
 /// What is measured of every process.
@@ -54,7 +57,7 @@ pub(super) fn start(part: &'static str, disks: Vec<Disk>) {
     describe(METRICS);
     gauge!(INFO.name, "part" => part, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     for level in ["warn", "error"] {
-        counter!(LOG_LINES.name, "level" => level).increment(0);
+        counter!(LOG_LINES.name, "level" => level, "module" => "").increment(0);
     }
     let earlier = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -75,8 +78,8 @@ pub(super) fn start(part: &'static str, disks: Vec<Disk>) {
 }
 
 /// Counts a warning or an error in the log.
-pub(crate) fn log_line(level: &'static str) {
-    counter!(LOG_LINES.name, "level" => level).increment(1);
+pub(crate) fn log_line(level: &'static str, module: &str) {
+    counter!(LOG_LINES.name, "level" => level, "module" => module.to_owned()).increment(1);
 }
 
 fn measure() {

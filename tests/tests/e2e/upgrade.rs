@@ -25,6 +25,21 @@ async fn epochs(client: &Client) -> BTreeMap<String, i64> {
     views.into_iter().map(|(view, stored)| (view, stored["epoch"].as_i64().expect("an epoch"))).collect()
 }
 
+/// The same once no view has changed for a while: clusters follow at the next ticks, part by part.
+async fn at_rest(client: &Client) -> BTreeMap<String, i64> {
+    let (begun, mut since) = (Instant::now(), Instant::now());
+    let mut last = epochs(client).await;
+    while since.elapsed() < Duration::from_secs(5) {
+        assert!(begun.elapsed() < PATIENCE, "views still change");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = epochs(client).await;
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+    last
+}
+
 /// What the dataflow says when it refuses to run.
 async fn refusal(suite: &mut Suite) -> String {
     let _ = std::fs::remove_file(suite.log(Part::Dataflow));
@@ -47,11 +62,9 @@ async fn a_view_of_another_definition_heals_and_what_does_not_fit_is_refused() {
     suite.run(Part::Connect);
     agency.place(&suite.inbox, &agency.files("b"));
     settled(&suite, agency, "at first").await;
-    // Clusters follow at the next ticks.
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    suite.kill(Part::Dataflow);
     let client = suite.client().await.expect("the database answers");
-    let before = epochs(&client).await;
+    let before = at_rest(&client).await;
+    suite.kill(Part::Dataflow);
 
     // So another program would have left its table: other figures, a row too many, a row too few, and its own checksum.
     client

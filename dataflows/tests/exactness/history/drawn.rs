@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use fandom_dataflows::views::clusters::PARTS;
+use fandom_dataflows::views::kept::Kept;
 use fandom_schemas::rows::Kind;
 
 use super::things::{Thing, Varying, things, varying};
@@ -163,6 +164,6 @@ fn setups(size: Size) -> impl Strategy<Value = Setup> {
             text.parse::<jiff::Timestamp>().expect("an instant").as_second()
         });
         let around = if subject == Subject::Work { [around[0]; 2] } else { around };
-        Setup { zone, as_of_data, mass_sources, spend_cents, around, people, subject }
+        Setup { zone, as_of_data, mass_sources, spend_cents, views: Kept::all(), around, people, subject }
     })
 }

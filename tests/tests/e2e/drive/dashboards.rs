@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::ops::Range;
 
-use crate::stage::{PATIENCE, Stage};
+use super::stage::{PATIENCE, Stage};
 
 /// A file: messages of one chatter, each told by its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
