@@ -102,7 +102,7 @@ impl Accounts {
         if let (Credentials::Bearer(_), Some(start)) = (credentials, &self.start_key)
             && openssl::memcmp::eq(start, &hash)
         {
-            return Ok(Some(Arc::new(of_start())));
+            return Ok(Some(Arc::new(Reader::operator("key of FANDOM_API_KEY", Some("start")))));
         }
         let claims = match credentials {
             Credentials::Bearer(token) if !token.starts_with(KEY_PREFIX) => {
@@ -194,19 +194,4 @@ fn reader(row: &Row, csrf: Option<String>, demand: Demand) -> Result<Reader, Pro
         second_factor,
         csrf,
     })
-}
-
-/// Whoever started the process and gave it a key.
-fn of_start() -> Reader {
-    Reader {
-        name: "key of FANDOM_API_KEY".into(),
-        user: None,
-        session: None,
-        key: Some("start".into()),
-        role: Role::Admin,
-        only: None,
-        scope: Scope::Everything,
-        second_factor: None,
-        csrf: None,
-    }
 }

@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::json;
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
-use super::users::wrong;
+use super::users::{role_of, wrong};
 use super::{Accounts, sessions, throttle};
 use crate::audit::{self, Entry};
 use crate::database::refused;
@@ -240,16 +240,16 @@ impl Accounts {
     /// Takes the second factor of an account away, whose owner has lost it, and ends all its sessions. The password is asked for as before.
     ///
     /// # Errors
-    /// 404 without such an account, 409 where it has none; when Postgres does not answer.
-    pub async fn reset_second_factor(&self, id: &str, actor: &str, asker: &Asker) -> Result<(), Problem> {
-        self.is_there(id).await?;
+    /// 404 without such an account, 403 for one that may do more, 409 where it has none; when Postgres does not answer.
+    pub async fn reset_second_factor(&self, id: &str, by: &Reader, asker: &Asker) -> Result<(), Problem> {
         let mut connection = self.store.connection().await?;
         let change = audit::begin(&mut connection).await?;
+        by.gives(role_of(&change, id).await?.permissions())?;
         if !remove(&change, id).await? {
             return Err(Problem::new(Kind::Conflict, "this account has no second factor"));
         }
         sessions::end(&change, "user_id", id).await?;
-        let entry = Entry { actor, action: "second-factor.reset", target: id, detail: json!({}) };
+        let entry = Entry { actor: &by.name, action: "second-factor.reset", target: id, detail: json!({}) };
         self.commit(change, asker, entry).await
     }
 
