@@ -4,7 +4,7 @@ use deadpool_postgres::Transaction;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Accounts, passwords, sessions, tokens};
+use super::{Accounts, passwords, sessions, throttle, tokens};
 use crate::audit::{self, Entry};
 use crate::database::{misread, refused};
 use crate::permissions::Role;
@@ -186,9 +186,10 @@ impl Accounts {
     /// # Errors
     /// 429 when it is asked too often; when Postgres does not answer.
     pub async fn forgotten(&self, email: &str, asker: &Asker) -> Result<(), Problem> {
-        let connection = self.store.connection().await?;
-        let who = super::throttle::who(&format!("forgotten:{email}"), &asker.address.to_string());
-        super::throttle::attempt(&connection, &who).await?;
+        let mut connection = self.store.connection().await?;
+        // Apart from sign-ins, which a message more or less shall not slow.
+        let who = throttle::who(&format!("forgotten:{email}"), &format!("forgotten:{}", asker.address));
+        throttle::attempt(&mut connection, who).await?;
         drop(connection);
         let Some(mail) = self.mail.clone() else { return Ok(()) };
         let (accounts, email, asker) = (self.clone(), email.to_owned(), asker.clone());
@@ -254,11 +255,11 @@ impl Accounts {
         password: &str,
         asker: &Asker,
     ) -> Result<(), Problem> {
-        let who = self.prove(reader, "current", current, asker).await?;
+        let attempt = self.prove(reader, "current", current, asker).await?;
         let new = new_password(password, &reader.name).await?;
         let mut connection = self.store.connection().await?;
         let change = audit::begin(&mut connection).await?;
-        super::throttle::succeeded(&change, &who).await?;
+        throttle::succeeded(&change, &attempt).await?;
         let id = reader.user.as_deref().unwrap_or_default();
         set_password(&change, id, &new).await?;
         sessions::end_others(&change, reader).await?;
@@ -266,7 +267,7 @@ impl Accounts {
         self.commit(change, asker, entry).await
     }
 
-    /// Checks the own password, which came as the field `name`; returns for whom the attempt is counted until what it is for has succeeded.
+    /// Checks the own password, which came as the field `name`; returns the attempt, which is counted until what it is for has succeeded.
     ///
     /// # Errors
     /// 422 when it is wrong; 429 after failures; when Postgres does not answer.
@@ -276,10 +277,10 @@ impl Accounts {
         name: &str,
         password: String,
         asker: &Asker,
-    ) -> Result<[Vec<u8>; 2], Problem> {
-        let connection = self.store.connection().await?;
-        let who = super::throttle::who(&format!("change:{}", reader.name), &asker.address.to_string());
-        super::throttle::attempt(&connection, &who).await?;
+    ) -> Result<throttle::Attempt, Problem> {
+        let mut connection = self.store.connection().await?;
+        let who = throttle::who(&format!("change:{}", reader.name), &asker.address.to_string());
+        let attempt = throttle::attempt(&mut connection, who).await?;
         let find = "select password from app.users where id = $1";
         let row = connection.query_opt(find, &[&reader.user]).await.map_err(|error| refused(&error))?;
         let stored = row.and_then(|row| row.get(0));
@@ -288,7 +289,7 @@ impl Accounts {
         if passwords::verify(password, stored).await? == passwords::Verdict::Wrong {
             return Err(Problem::parameters(vec![wrong(name, "is not the present password")]));
         }
-        Ok(who)
+        Ok(attempt)
     }
 
     /// Changes an account. One that is disabled loses its sessions.
@@ -315,8 +316,8 @@ impl Accounts {
             };
             by.gives(then.permissions())?;
         }
-        let update = format!(
         let role = role.map(Role::name);
+        let update = format!(
             "update app.users set name = coalesce($2, name), role = coalesce($3, role), creators = coalesce($4, creators),
                 chatters = coalesce($5, chatters),
                 disabled_at = case when $6 then coalesce(disabled_at, now()) when not $6 then null else disabled_at end
@@ -353,8 +354,8 @@ pub(super) async fn role_of(change: &Transaction<'_>, id: &str) -> Result<Role, 
     Role::parse(row.get(0)).ok_or_else(Problem::internal)
 }
 
-async fn password_secret(change: &Transaction<'_>, user: &str, lasts: &str) -> Result<String, Problem> {
 /// A secret that lets a password be chosen; those before hold no more.
+async fn password_secret(change: &Transaction<'_>, user: &str, lasts: &str) -> Result<String, Problem> {
     let secret = tokens::secret();
     let forget = "delete from app.password_tokens where user_id = $1 or expires_at < now()";
     change.execute(forget, &[&user]).await.map_err(|error| refused(&error))?;
