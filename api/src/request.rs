@@ -106,6 +106,10 @@ async fn guarded(settings: &ApiSettings, request: Request, next: Next) -> Respon
         )
         .into_response();
     }
+    // Nothing has a name with this character, which Postgres does not even take to look for.
+    if request.uri().path().contains("%00") {
+        return Problem::new(Kind::NotFound, "nothing has the character U+0000 in its path").into_response();
+    }
     let longest = if ingest::is_upload(&request) { ingest::LONGEST_UPLOAD } else { settings.timeout };
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(longest, handled).await {
