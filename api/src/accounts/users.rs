@@ -322,7 +322,8 @@ impl Accounts {
                 chatters = coalesce($5, chatters),
                 disabled_at = case when $6 then coalesce(disabled_at, now()) when not $6 then null else disabled_at end
              where id = $1 and (role <> 'admin' or (coalesce($3, 'admin') = 'admin' and not coalesce($6, false)) or exists
-                (select from app.users other where other.id <> $1 and other.role = 'admin' and other.disabled_at is null))
+                (select from app.users other where other.id <> $1 and other.role = 'admin' and other.disabled_at is null
+                    and other.password is not null))
              returning {SHOWN}"
         );
         let changed = change

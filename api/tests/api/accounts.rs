@@ -310,3 +310,24 @@ async fn two_administrators_who_remove_each_other_leave_one() {
         service.run("update app.sessions set ended_at = null").await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_sign_in_is_no_other_administrator() {
+    let service = Service::start().await;
+    let admin = account(&service, "admin", &[], &[]).await;
+    let own = bearer(&service, &admin).await;
+    let invited = json!({ "email": "new@example.com", "role": "admin" });
+    let invited = read(send(&service, Method::POST, "/users", &[("authorization", &own)], Some(&invited)).await).await;
+    assert_eq!(invited.status, 201, "{}", invited.text);
+    let id = service.select("select to_jsonb(id) from app.users where password is not null").await;
+    let path = format!("/users/{}", id.as_str().expect("an id"));
+    for change in [json!({ "role": "analyst" }), json!({ "disabled": true })] {
+        let answer = send(&service, Method::PATCH, &path, &[("authorization", &own)], Some(&change)).await;
+        assert_eq!(answer.status(), 409, "{change}");
+    }
+    let chosen = json!({ "token": text(&invited.json(), "token"), "password": PASSWORD });
+    assert_eq!(post(&service, "/auth/reset", &chosen).await.status, 204);
+    let change = json!({ "role": "analyst" });
+    let answer = send(&service, Method::PATCH, &path, &[("authorization", &own)], Some(&change)).await;
+    assert_eq!(answer.status(), 200, "now there is another");
+}
