@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fandom_services::env::{Env, listen_address};
 use fandom_services::sealing::{self, KeyRing};
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -41,7 +42,8 @@ pub use changeable::{Changeable, InForce, Stored};
 ///   balancers keep idle connections).
 /// - `FANDOM_API_TLS_CERT`, `FANDOM_API_TLS_KEY`: files of a certificate with its chain and of its key, PEM; with them nothing is
 ///   answered but over TLS. They are read again when they change.
-/// - `FANDOM_API_PROXIES`: addresses of proxies that are believed when they say for whom they ask, separated by commas.
+/// - `FANDOM_API_PROXIES`: addresses of proxies, or networks such as 10.0.0.0/8, that are believed when they say for whom they ask,
+///   separated by commas.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// The port; 0 takes a free one.
@@ -74,8 +76,8 @@ pub struct ApiSettings {
     pub key: Option<String>,
     /// Requests under way at once.
     pub at_once: usize,
-    /// Addresses of proxies that are believed.
-    pub proxies: Vec<IpAddr>,
+    /// Proxies that are believed.
+    pub proxies: Vec<IpNet>,
     /// What connections are bound by.
     pub bounds: Bounds,
     /// The certificate that is shown; without one, TLS is left to a proxy.
@@ -129,9 +131,12 @@ impl ApiSettings {
             at_once: env.checked("FANDOM_API_AT_ONCE", 512, "a number from 1 to 100000", |text| {
                 text.parse().ok().filter(|count| (1..=100_000).contains(count))
             }),
-            proxies: env.checked("FANDOM_API_PROXIES", Vec::new(), "addresses such as 10.0.0.1", |text| {
-                text.split(',').map(|address| address.trim().parse().ok()).collect()
-            }),
+            proxies: env.checked(
+                "FANDOM_API_PROXIES",
+                Vec::new(),
+                "addresses or networks such as 10.0.0.0/8",
+                |text| text.split(',').map(|given| network(given.trim())).collect(),
+            ),
             bounds: Bounds {
                 connections: env.checked("FANDOM_API_CONNECTIONS", 4096, "a number from 1 to 100000", |text| {
                     text.parse().ok().filter(|count| (1..=100_000).contains(count))
@@ -149,7 +154,7 @@ impl ApiSettings {
         let texts =
             |paths: Option<[&PathBuf; 2]>, place: usize| json!(paths.map(|paths| paths[place].display().to_string()));
         let tls = self.tls.as_ref().map(|files| [&files.certificate, &files.key]);
-        let proxies: Vec<String> = self.proxies.iter().map(IpAddr::to_string).collect();
+        let proxies: Vec<String> = self.proxies.iter().map(IpNet::to_string).collect();
         let mut all = vec![
             ("FANDOM_PORT", self.port.into()),
             ("FANDOM_LISTEN", self.listen.to_string().into()),
@@ -176,6 +181,12 @@ impl ApiSettings {
         all.extend(self.in_force.now().shown());
         all
     }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Option<IpNet> {
+    let one = |address: IpAddr| IpNet::from(address.to_canonical());
+    text.parse().map(|network: IpNet| network.trunc()).or_else(|_| text.parse().map(one)).ok()
 }
 
 /// Where the certificate is: both files, or neither.
@@ -254,6 +265,14 @@ mod tests {
         ] {
             assert!(problems.contains(variable), "{problems}");
         }
+    }
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let settings = read(&[("FANDOM_API_PROXIES", "127.0.0.1, 10.1.2.3/8,::ffff:192.0.2.1,2001:db8::/32")]);
+        let proxies: Vec<String> = settings.expect("networks").proxies.iter().map(IpNet::to_string).collect();
+        assert_eq!(proxies, ["127.0.0.1/32", "10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]);
+        assert!(read(&[("FANDOM_API_PROXIES", "10.0.0.0/33")]).is_err_and(|problems| problems.contains("PROXIES")));
     }
 
     #[test]

@@ -203,7 +203,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "FANDOM_API_PROXIES",
         "none",
-        "addresses of proxies that are believed when they say for whom they ask, separated by commas",
+        "addresses of proxies, or networks such as 10.0.0.0/8, that are believed when they say for whom they ask, separated by commas",
     ),
     setting("FANDOM_API_URL", "http://127.0.0.1:8080", "address of the page, as links in messages name it"),
     setting(

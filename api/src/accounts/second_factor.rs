@@ -184,7 +184,7 @@ impl Accounts {
     /// # Errors
     /// 422 for a wrong code, 429 after failures, 409 where nothing is to be confirmed; when Postgres does not answer.
     pub async fn confirm(&self, reader: &Reader, code: &str, asker: &Asker) -> Result<Vec<String>, Problem> {
-        let who = throttle::who(&format!("factor:{}", reader.name), &asker.address.to_string());
+        let who = throttle::who(&format!("factor:{}", reader.name), &asker.network().to_string());
         let user = reader.user.as_deref().unwrap_or_default();
         let mut connection = self.store.connection().await?;
         let attempt = throttle::attempt(&mut connection, who).await?;

@@ -74,7 +74,7 @@ impl Accounts {
     pub async fn sign_in(&self, asked: SignIn, before: Option<&str>, asker: &Asker) -> Result<SignedIn, Problem> {
         let mut connection = self.store.connection().await?;
         let email = asked.email.trim().to_owned();
-        let who = throttle::who(&email, &asker.address.to_string());
+        let who = throttle::who(&email, &asker.network().to_string());
         let attempt = throttle::attempt(&mut connection, who).await.inspect_err(|_| meters::sign_in("slowed"))?;
         let find = "select id, email, password from app.users where lower(email) = lower($1) and disabled_at is null";
         let found = connection.query_opt(find, &[&email]).await.map_err(|error| refused(&error))?;

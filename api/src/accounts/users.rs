@@ -188,7 +188,7 @@ impl Accounts {
     pub async fn forgotten(&self, email: &str, asker: &Asker) -> Result<(), Problem> {
         let mut connection = self.store.connection().await?;
         // Apart from sign-ins, which a message more or less shall not slow.
-        let who = throttle::who(&format!("forgotten:{email}"), &format!("forgotten:{}", asker.address));
+        let who = throttle::who(&format!("forgotten:{email}"), &format!("forgotten:{}", asker.network()));
         throttle::attempt(&mut connection, who).await?;
         drop(connection);
         let Some(mail) = self.mail.clone() else { return Ok(()) };
@@ -279,7 +279,7 @@ impl Accounts {
         asker: &Asker,
     ) -> Result<throttle::Attempt, Problem> {
         let mut connection = self.store.connection().await?;
-        let who = throttle::who(&format!("change:{}", reader.name), &asker.address.to_string());
+        let who = throttle::who(&format!("change:{}", reader.name), &asker.network().to_string());
         let attempt = throttle::attempt(&mut connection, who).await?;
         let find = "select password from app.users where id = $1";
         let row = connection.query_opt(find, &[&reader.user]).await.map_err(|error| refused(&error))?;

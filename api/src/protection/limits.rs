@@ -26,10 +26,19 @@ const CLEAN_EVERY: u32 = 10_000;
 
 /// Who is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Who {
+pub enum Who {
+    /// An account.
     Account(String),
     Key(String),
     Address(IpAddr),
+}
+
+impl Who {
+    /// The account or key of a reader.
+    pub fn of(reader: &Reader) -> Option<Who> {
+        let account = reader.user.clone().map(Who::Account);
+        account.or_else(|| reader.key.clone().map(Who::Key))
+    }
 }
 
 type Limiter = RateLimiter<Who, DefaultKeyedStateStore<Who>, DefaultClock, StateInformationMiddleware>;
@@ -105,11 +114,7 @@ impl Limits {
         if self.counted.fetch_add(1, Ordering::Relaxed) % CLEAN_EVERY == CLEAN_EVERY - 1 {
             limiter.retain_recent();
         }
-        let who = match reader {
-            Some(Reader { user: Some(user), .. }) => Who::Account(user.clone()),
-            Some(Reader { key: Some(key), .. }) => Who::Key(key.clone()),
-            _ => Who::Address(asker.address),
-        };
+        let who = reader.and_then(Who::of).unwrap_or_else(|| Who::Address(asker.network()));
         match limiter.check_key(&who) {
             Ok(state) => Ok(Some(Rate { per_second, left: state.remaining_burst_capacity(), wait_seconds: 1 })),
             Err(not_until) => {
