@@ -1,7 +1,7 @@
 //! What every request passes before its handler: where it comes from, how many there may be, who asks, and whether they may.
 //!
 //! ```text
-//!  request ─▶ client ─▶ CORS ─▶ room? ─▶ rule of the route ─▶ credentials ─▶ rate ─▶ permission ─▶ CSRF ─▶ handler, as its reader
+//!  request ─▶ client ─▶ CORS ─▶ room? ─▶ rule of the route ─▶ rate ─▶ credentials ─▶ permission ─▶ CSRF ─▶ handler, as its reader
 //! ```
 //!
 //! - `client`: the address behind trusted proxies. `origin`: pages elsewhere. `limits`: rates, and requests at once. `body`: bodies.
@@ -85,21 +85,13 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
             return Problem::new(Kind::Forbidden, "nobody may ask this yet").into_response();
         }
     };
-    let found = match access {
-        Access::Public => Ok(None),
-        Access::Needs(_) => app.accounts.identify(&Credentials::of(request.headers())).await,
+    let credentials = match access {
+        Access::Public => Credentials::None,
+        Access::Needs(_) => Credentials::of(request.headers(), &asker),
     };
-    let reader = match found {
-        Ok(reader) => reader,
-        Err(problem) => return problem.into_response(),
-    };
-    let rate = match app.limits.count(app.settings.in_force.now().rate, reader.as_deref(), &asker) {
-        Ok(rate) => rate,
-        Err((rate, seconds)) => {
-            let problem =
-                Problem::new(Kind::TooManyRequests, "too many requests; wait, then go on").retry_after(seconds);
-            return with_rate(problem.into_response(), rate.as_ref());
-        }
+    let (reader, rate) = match counted(app, &credentials, &asker).await {
+        Ok(counted) => counted,
+        Err(refused) => return *refused,
     };
     let own = route.as_deref().is_some_and(|route| route.starts_with("/api/v1/auth/"));
     let checked = check(access, own, reader.as_deref(), request.method(), request.headers());
@@ -122,6 +114,28 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
         }
     };
     with_rate(response, rate.as_ref())
+}
+
+/// Who asks, and what is left to them. Whoever is not known yet is counted by address before Postgres is asked who they are, so that
+/// made-up credentials cost it no more than others.
+async fn counted(
+    app: &App,
+    credentials: &Credentials,
+    asker: &Asker,
+) -> Result<(Option<Arc<Reader>>, Option<Rate>), Box<Response>> {
+    let count = |reader: Option<&Reader>| {
+        app.limits.count(app.settings.in_force.now().rate, reader, asker).map_err(|(rate, seconds)| {
+            let problem =
+                Problem::new(Kind::TooManyRequests, "too many requests; wait, then go on").retry_after(seconds);
+            Box::new(with_rate(problem.into_response(), rate.as_ref()))
+        })
+    };
+    let mut rate = if app.accounts.knows(credentials) { None } else { count(None)? };
+    let reader = app.accounts.identify(credentials).await.map_err(|problem| Box::new(problem.into_response()))?;
+    if let Some(reader) = &reader {
+        rate = count(Some(reader))?;
+    }
+    Ok((reader, rate))
 }
 
 /// Whether the reader may, and really meant to. `own`: the route is about the own account.

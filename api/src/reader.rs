@@ -53,6 +53,9 @@ pub struct Reader {
     pub csrf: Option<String>,
 }
 
+/// What stands for the id of the key that the process was started with.
+pub const START_KEY: &str = "start";
+
 tokio::task_local! {
     static READER: Arc<Reader>;
 }
@@ -82,6 +85,11 @@ impl Reader {
     /// the reader before, and make the body with [`Reader::run`].
     pub fn current() -> Option<Arc<Reader>> {
         READER.try_with(Arc::clone).ok()
+    }
+
+    /// Whether it is the key that the process was started with.
+    pub fn is_operator(&self) -> bool {
+        self.key.as_deref() == Some(START_KEY)
     }
 
     /// Whether they may.

@@ -172,9 +172,14 @@ impl Accounts {
             where t.hash = $1 and s.ended_at is null and s.expires_at > now() and s.last_used_at > now() - {idle}
                 and u.disabled_at is null"
         );
+        let ended = || Problem::new(Kind::Unauthenticated, "the session has ended; sign in again");
+        // What nobody was given makes nobody wait.
+        let given = "select from app.refresh_tokens where hash = $1";
+        if connection.query_opt(given, &[&hash]).await.map_err(|error| refused(&error))?.is_none() {
+            return Err(ended());
+        }
         let change = audit::begin(&mut connection).await?;
         let found = change.query_opt(&take, &[&hash]).await.map_err(|error| refused(&error))?;
-        let ended = || Problem::new(Kind::Unauthenticated, "the session has ended; sign in again");
         let row = found.ok_or_else(ended)?;
         let (session, user): (String, String) = (row.get("id"), row.get("user_id"));
         if !row.get::<_, bool>("first") && row.get::<_, f64>("since") > OVERLAP_SECONDS {
