@@ -28,39 +28,56 @@ use crate::permissions::{Access, Rule, rule};
 use crate::problem::{Kind, Problem};
 use crate::reader::Reader;
 use crate::server::App;
+use crate::settings::ApiSettings;
 use client::Asker;
 use limits::Rate;
+use origin::Origin;
 
 const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 /// How long a stream may outlast the look at its reader's credentials. Browsers come back by themselves.
 const STREAM_LASTS: Duration = Duration::from_secs(15 * 60);
 
+/// What every answer shows, wherever it was made.
+pub struct Shown {
+    origin: Origin,
+    https: bool,
+}
+
+impl Shown {
+    /// To whoever sent this request; who that is goes with it from here on.
+    pub fn to(request: &mut Request, settings: &ApiSettings) -> Shown {
+        let asker = Asker::of(request, &settings.proxies);
+        let https = asker.https;
+        request.extensions_mut().insert(asker);
+        Shown { origin: Origin::of(request.headers(), &settings.in_force.now().origins), https }
+    }
+
+    /// Shows it.
+    pub fn on(&self, headers: &mut HeaderMap) {
+        self.origin.allow(headers);
+        if self.https {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        }
+        if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+            let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+            headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
+        }
+    }
+}
+
 /// The layer around every route.
-pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let asker = Asker::of(&request, &app.settings.proxies);
-    let origin = origin::Origin::of(request.headers(), &app.settings.in_force.now().origins);
+pub async fn guard(State(app): State<App>, asker: Asker, request: Request, next: Next) -> Response {
+    let origin = Origin::of(request.headers(), &app.settings.in_force.now().origins);
     if let Some(answer) = origin.preflight(request.method()) {
         return answer;
     }
-    let https = asker.https;
-    request.extensions_mut().insert(asker.clone());
-    let mut response = match app.limits.room() {
+    match app.limits.room() {
         Some(_room) => admitted(&app, asker, request, next).await,
         None => {
             tracing::warn!("a request was turned away, since too many are under way");
             Problem::new(Kind::Unavailable, "too many requests are under way").into_response()
         }
-    };
-    let headers = response.headers_mut();
-    origin.allow(headers);
-    if https {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
-    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-        headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
-    }
-    response
 }
 
 async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> Response {

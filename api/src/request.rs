@@ -15,6 +15,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use crate::problem::{Kind, Problem};
+use crate::protection::Shown;
 use crate::protection::client::{RequestId, host_name, is_loopback};
 use crate::resources::ingest;
 use crate::server::App;
@@ -54,6 +55,7 @@ pub async fn outermost(State(app): State<App>, mut request: Request, next: Next)
         http.response.status_code = Empty,
         fandom.request_id = %id,
     );
+    let shown = Shown::to(&mut request, &app.settings);
     let came = traceparent(request.headers()).map(str::to_owned);
     trace::follow(&sent, came.as_deref());
     let header = trace::header(&sent, came.as_deref());
@@ -78,6 +80,7 @@ pub async fn outermost(State(app): State<App>, mut request: Request, next: Next)
     for (name, value) in SAFE {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    shown.on(response.headers_mut());
     if let Ok(value) = HeaderValue::try_from(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
