@@ -20,7 +20,7 @@ use std::time::Duration;
 use fandom_services::postgres::{PostgresSettings, cause};
 use fandom_services::retry::Backoff;
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
 
@@ -61,24 +61,13 @@ const QUIET: Duration = Duration::from_secs(10);
 pub struct Commits {
     latest: watch::Sender<Option<Progress>>,
     changes: broadcast::Sender<Change>,
-    seats: Arc<Semaphore>,
     closing: CancellationToken,
 }
 
 impl Commits {
-    /// Commits that nobody follows yet, for at most `listeners` at once.
-    pub fn new(closing: CancellationToken, listeners: usize) -> Commits {
-        Commits {
-            latest: watch::Sender::new(None),
-            changes: broadcast::Sender::new(BEHIND),
-            seats: Arc::new(Semaphore::new(listeners)),
-            closing,
-        }
-    }
-
-    /// A place among the listeners; `None` when all are taken.
-    pub fn seat(&self) -> Option<OwnedSemaphorePermit> {
-        self.seats.clone().try_acquire_owned().ok()
+    /// Commits that nobody follows yet.
+    pub fn new(closing: CancellationToken) -> Commits {
+        Commits { latest: watch::Sender::new(None), changes: broadcast::Sender::new(BEHIND), closing }
     }
 
     /// The changes from now on.

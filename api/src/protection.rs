@@ -4,12 +4,14 @@
 //!  request ─▶ client ─▶ CORS ─▶ room? ─▶ rule of the route ─▶ rate ─▶ credentials ─▶ permission ─▶ CSRF ─▶ handler, as its reader
 //! ```
 //!
-//! - `client`: the address behind trusted proxies. `origin`: pages elsewhere. `limits`: rates, and requests at once. `body`: bodies.
+//! - `client`: the address behind trusted proxies. `origin`: pages elsewhere. `limits`: rates, and requests at once.
+//!   `streams`: live streams at once. `body`: bodies.
 
 pub mod body;
 pub mod client;
 pub mod limits;
 pub mod origin;
+pub mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -208,9 +208,9 @@ mod tests {
         let settings = ApiSettings::from_env(&mut env);
         let postgres = PostgresSettings::parse("host=/nowhere user=nobody").expect("a connection string");
         let database = Database::new(&postgres, 1, settings.timeout, settings.slow).expect("a pool");
-        let commits = Commits::new(CancellationToken::new(), 1);
+        let commits = Commits::new(CancellationToken::new());
         let accounts = crate::accounts::Accounts::new(&postgres, &settings).expect("a pool");
-        let limits = Arc::new(crate::protection::limits::Limits::new(1));
+        let limits = Arc::new(crate::protection::limits::Limits::new(1, 1));
         let progress = Default::default();
         let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
         let router = Router::new()

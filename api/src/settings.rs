@@ -38,8 +38,8 @@ pub use changeable::{Changeable, InForce, Stored};
 ///   starts this process (none).
 /// - `FANDOM_API_AT_ONCE`: requests under way at once; one more is turned away (512).
 /// - `FANDOM_API_CONNECTIONS`: connections at once; further ones wait until one is closed (4096).
-/// - `FANDOM_API_HEADER_SECONDS`: for how long a connection may be idle, or dribble the headers of a request (65, longer than
-///   balancers keep idle connections).
+/// - `FANDOM_API_HEADER_SECONDS`: for how long a connection may be idle, dribble the headers of a request, or take nothing of an
+///   answer (65, longer than balancers keep idle connections).
 /// - `FANDOM_API_TLS_CERT`, `FANDOM_API_TLS_KEY`: files of a certificate with its chain and of its key, PEM; with them nothing is
 ///   answered but over TLS. They are read again when they change.
 /// - `FANDOM_API_PROXIES`: addresses of proxies, or networks such as 10.0.0.0/8, that are believed when they say for whom they ask,
@@ -141,7 +141,7 @@ impl ApiSettings {
                 connections: env.checked("FANDOM_API_CONNECTIONS", 4096, "a number from 1 to 100000", |text| {
                     text.parse().ok().filter(|count| (1..=100_000).contains(count))
                 }),
-                headers: seconds(env, "FANDOM_API_HEADER_SECONDS", 65),
+                silence: seconds(env, "FANDOM_API_HEADER_SECONDS", 65),
             },
             tls: certificate(env),
             in_force: InForce::from_env(env),
@@ -165,7 +165,7 @@ impl ApiSettings {
             ("FANDOM_API_HEARTBEAT_SECONDS", self.heartbeat.as_secs().into()),
             ("FANDOM_API_LIVE_STREAMS", self.live_streams.into()),
             ("FANDOM_API_CONNECTIONS", self.bounds.connections.into()),
-            ("FANDOM_API_HEADER_SECONDS", self.bounds.headers.as_secs().into()),
+            ("FANDOM_API_HEADER_SECONDS", self.bounds.silence.as_secs().into()),
             ("FANDOM_API_TLS_CERT", texts(tls, 0)),
             ("FANDOM_API_TLS_KEY", texts(tls, 1)),
             ("FANDOM_UPLOADS_DIR", json!(self.uploads.as_ref().map(|folder| folder.display().to_string()))),

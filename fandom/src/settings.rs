@@ -188,7 +188,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "FANDOM_API_HEADER_SECONDS",
         "65",
-        "seconds for which a connection may be idle or dribble the headers of a request; longer than balancers keep idle ones",
+        "seconds for which a connection may be idle, dribble the headers of a request, or take nothing of an answer; longer than balancers keep idle ones",
     ),
     setting(
         "FANDOM_API_TLS_CERT",

@@ -15,6 +15,7 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::client::Asker;
+use super::streams::Streams;
 use crate::reader::Reader;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -29,7 +30,9 @@ const CLEAN_EVERY: u32 = 10_000;
 pub enum Who {
     /// An account.
     Account(String),
+    /// A key.
     Key(String),
+    /// An address, or what is counted as one.
     Address(IpAddr),
 }
 
@@ -48,6 +51,8 @@ pub struct Limits {
     counting: RwLock<Counting>,
     counted: AtomicU32,
     under_way: Semaphore,
+    /// Live streams.
+    pub streams: Streams,
 }
 
 /// By which rate is counted.
@@ -76,10 +81,15 @@ pub struct Rate {
 }
 
 impl Limits {
-    /// So many requests at once of all.
-    pub fn new(at_once: usize) -> Limits {
+    /// So many requests at once of all, and so many live streams.
+    pub fn new(at_once: usize, streams: usize) -> Limits {
         let counting = RwLock::new(Counting::by(0));
-        Limits { counting, counted: AtomicU32::new(0), under_way: Semaphore::new(at_once) }
+        Limits {
+            counting,
+            counted: AtomicU32::new(0),
+            under_way: Semaphore::new(at_once),
+            streams: Streams::new(streams),
+        }
     }
 
     /// What counts by that rate; where it is another one than before, from the start.
