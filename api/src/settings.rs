@@ -26,7 +26,7 @@ pub use changeable::{Changeable, InForce, Stored};
 /// - `FANDOM_API_TIMEOUT_SECONDS`: the longest that a request may take (10).
 /// - `FANDOM_API_SLOW_MS`: a statement that takes longer is told in the log, without values (500).
 /// - `FANDOM_API_HEARTBEAT_SECONDS`: how often an idle live stream says that it lives (15).
-/// - `FANDOM_API_LIVE_STREAMS`: live streams at once (256).
+/// - `FANDOM_API_LIVE_STREAMS`: live streams at once (256); an eighth of them for one account or key, half for one address.
 /// - `FANDOM_UPLOADS_DIR`: the folder into which uploads are put, the same one as the connectors'; without it nothing can be uploaded.
 /// - `FANDOM_MAX_FILE_BYTES`: the most bytes of an uploaded file (512 MiB).
 /// - `FANDOM_API_HOSTS`: further host names by which it may be asked, separated by commas. Loopback names always may;

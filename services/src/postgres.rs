@@ -110,8 +110,8 @@ fn notice_silence(config: &mut Config, url: &str) {
     }
 }
 
-/// How long what is sent may remain unacknowledged.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+/// How long what is sent may remain unacknowledged, or untaken by a server that is busy.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 /// How long nothing may be sent before the other side is asked whether it is there, how long from there to the next try, and how many.
 const QUIET: Duration = Duration::from_secs(20);
 const ANOTHER_TRY: Duration = Duration::from_secs(5);
