@@ -12,6 +12,7 @@ use crate::accounts::{Accounts, tokens};
 use crate::audit::{self, Verdict};
 use crate::problem::Problem;
 use crate::protection::client::Asker;
+use crate::reader::Reader;
 use crate::settings::ApiSettings;
 
 /// Why it could not be done.
@@ -51,6 +52,11 @@ pub struct NewAccount {
     pub email: String,
     /// The password.
     pub password: String,
+}
+
+/// By whom the trail says that it was done.
+fn command() -> Reader {
+    Reader::operator("command", None)
 }
 
 fn here() -> Asker {
@@ -96,7 +102,7 @@ impl Administration {
         if let Some(complaint) = crate::accounts::passwords::complaint(&password, email) {
             return Err(CommandError::Refused(format!("the password {complaint}")));
         }
-        let (_, secret) = self.accounts.invite(&asked, "command", &here()).await?;
+        let (_, secret) = self.accounts.invite(&asked, &command(), &here()).await?;
         self.accounts.choose(&secret, &password, &here()).await?;
         Ok(NewAccount { email: email.trim().to_owned(), password })
     }
@@ -130,7 +136,7 @@ impl Administration {
     /// When there is no such account, it has none, or Postgres does not answer.
     pub async fn reset_second_factor(&self, email: &str) -> Result<(), CommandError> {
         let id = self.accounts.id_of(email).await?;
-        Ok(self.accounts.reset_second_factor(&id, "command", &here()).await?)
+        Ok(self.accounts.reset_second_factor(&id, &command(), &here()).await?)
     }
 
     /// Makes a key; returns it.
@@ -152,7 +158,7 @@ impl Administration {
             chatters: Vec::new(),
             days,
         };
-        let made = self.accounts.make_key(&asked, None, "command", &here()).await?;
+        let made = self.accounts.make_key(&asked, &command(), &here()).await?;
         Ok(made.key)
     }
 

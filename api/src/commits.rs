@@ -20,7 +20,7 @@ use std::time::Duration;
 use fandom_services::postgres::{PostgresSettings, cause};
 use fandom_services::retry::Backoff;
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +53,7 @@ pub enum Change {
 const BEHIND: usize = 256;
 /// Stands for a notification that names no epoch.
 const NO_EPOCH: i64 = i64::MIN;
-/// How long without a notification before the connection is tried.
+/// How long without a notification before the connection is tried, and without an answer before it is given up.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// The commits of the dataflow.
@@ -61,24 +61,13 @@ const QUIET: Duration = Duration::from_secs(10);
 pub struct Commits {
     latest: watch::Sender<Option<Progress>>,
     changes: broadcast::Sender<Change>,
-    seats: Arc<Semaphore>,
     closing: CancellationToken,
 }
 
 impl Commits {
-    /// Commits that nobody follows yet, for at most `listeners` at once.
-    pub fn new(closing: CancellationToken, listeners: usize) -> Commits {
-        Commits {
-            latest: watch::Sender::new(None),
-            changes: broadcast::Sender::new(BEHIND),
-            seats: Arc::new(Semaphore::new(listeners)),
-            closing,
-        }
-    }
-
-    /// A place among the listeners; `None` when all are taken.
-    pub fn seat(&self) -> Option<OwnedSemaphorePermit> {
-        self.seats.clone().try_acquire_owned().ok()
+    /// Commits that nobody follows yet.
+    pub fn new(closing: CancellationToken) -> Commits {
+        Commits { latest: watch::Sender::new(None), changes: broadcast::Sender::new(BEHIND), closing }
     }
 
     /// The changes from now on.
@@ -117,11 +106,9 @@ impl Commits {
 
     /// Follows the commits over one connection; returns why it ended.
     async fn follow_once(&self, postgres: &PostgresSettings, told: &mut Option<i64>, backoff: &mut Backoff) -> String {
-        let connecting = tokio::time::timeout(QUIET, postgres.config.connect(postgres.tls.clone()));
-        let (client, mut connection) = match connecting.await {
-            Ok(Ok(connected)) => connected,
-            Ok(Err(error)) => return cause(&error),
-            Err(_) => return "Postgres did not answer in time".to_owned(),
+        let (client, mut connection) = match answered(postgres.config.connect(postgres.tls.clone())).await {
+            Ok(connected) => connected,
+            Err(lost) => return lost,
         };
         // Unbounded, but it holds small numbers alone and is emptied whenever the same connection has answered.
         let (notify, mut notified) = mpsc::unbounded_channel();
@@ -142,7 +129,7 @@ impl Commits {
         };
         tokio::select! {
             lost = drive => lost,
-            error = self.relay(&client, &mut notified, told, backoff) => cause(&error),
+            lost = self.relay(&client, &mut notified, told, backoff) => lost,
         }
     }
 
@@ -152,16 +139,16 @@ impl Commits {
         notified: &mut mpsc::UnboundedReceiver<i64>,
         told: &mut Option<i64>,
         backoff: &mut Backoff,
-    ) -> tokio_postgres::Error {
-        if let Err(error) = client.batch_execute("set application_name = 'fandom-api live'; listen fandom_epoch").await
-        {
-            return error;
+    ) -> String {
+        let listen = client.batch_execute("set application_name = 'fandom-api live'; listen fandom_epoch");
+        if let Err(lost) = answered(listen).await {
+            return lost;
         }
         let mut epochs = Vec::new();
         loop {
-            match read(client).await {
+            match answered(read(client)).await {
                 Ok(progress) => self.publish(told, &epochs, progress),
-                Err(error) => return error,
+                Err(lost) => return lost,
             }
             backoff.reset();
             epochs.clear();
@@ -203,6 +190,14 @@ fn changes(told: &mut Option<i64>, notified: &[i64], progress: &Progress) -> Vec
     *told = Some(epochs.last().copied().unwrap_or(last));
     let before = std::iter::once(last).chain(epochs.clone());
     before.zip(epochs).map(|(before, epoch)| Change::Commit(epoch, Arc::new(progress.changed_since(before)))).collect()
+}
+
+/// What Postgres answered, or why it did not.
+async fn answered<T>(asking: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, String> {
+    match tokio::time::timeout(QUIET, asking).await {
+        Ok(answer) => answer.map_err(|error| cause(&error)),
+        Err(_) => Err("Postgres did not answer in time".to_owned()),
+    }
 }
 
 #[derive(Deserialize)]

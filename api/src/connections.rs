@@ -1,7 +1,10 @@
 //! Accepts connections, speaks TLS where there is a certificate, and hands each request to the router.
 //!
 //! There are at most so many connections; further ones wait in the system's queue. A TLS handshake, and the headers of a request,
-//! arrive in bounded time or the connection is closed; one that is idle between two requests for as long is closed, too.
+//! arrive in bounded time or the connection is closed; one that is idle between two requests, or that takes nothing of an answer,
+//! for as long is closed, too.
+
+mod patience;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,6 +30,7 @@ use tower_service::Service;
 
 use crate::certificates::Certificates;
 use crate::protection::client::OverTls;
+use patience::Patient;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -38,8 +42,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Bounds {
     /// Connections at once.
     pub connections: usize,
-    /// For how long the headers of a request may be awaited.
-    pub headers: Duration,
+    /// For how long the headers of a request may be awaited, and the other side may take nothing of an answer.
+    pub silence: Duration,
 }
 
 /// Serves until `stop`; then waits for requests under way.
@@ -77,10 +81,11 @@ pub async fn serve(
             tracing::debug!(%error, "a connection may wait before it sends little");
         }
         let connection =
-            Connection { peer, router: router.clone(), headers: bounds.headers, watcher: graceful.watcher() };
+            Connection { peer, router: router.clone(), silence: bounds.silence, watcher: graceful.watcher() };
         let certificates = certificates.clone();
         tokio::spawn(async move {
             let _seat = seat;
+            let stream = Patient::new(stream, bounds.silence);
             match certificates {
                 Some(certificates) => connection.encrypted(stream, &certificates).await,
                 None => connection.answer(stream, false).await,
@@ -94,12 +99,12 @@ pub async fn serve(
 struct Connection {
     peer: SocketAddr,
     router: Router,
-    headers: Duration,
+    silence: Duration,
     watcher: Watcher,
 }
 
 impl Connection {
-    async fn encrypted(self, stream: TcpStream, certificates: &Certificates) {
+    async fn encrypted(self, stream: Patient<TcpStream>, certificates: &Certificates) {
         let stream = Ssl::new(&certificates.context()).and_then(|ssl| SslStream::new(ssl, stream));
         let Ok(mut stream) = stream else {
             return tracing::error!("a TLS connection could not be begun");
@@ -115,8 +120,8 @@ impl Connection {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let Connection { peer, router, headers, watcher } = self;
-        let connection = connection(TokioIo::new(stream), peer, router, headers, over_tls);
+        let Connection { peer, router, silence, watcher } = self;
+        let connection = connection(TokioIo::new(stream), peer, router, silence, over_tls);
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection broke");
         }
@@ -128,7 +133,7 @@ fn connection<I: Read + Write + Unpin + Send + 'static>(
     io: I,
     peer: SocketAddr,
     router: Router,
-    headers: Duration,
+    silence: Duration,
     over_tls: bool,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
@@ -140,5 +145,5 @@ fn connection<I: Read + Write + Unpin + Send + 'static>(
         let mut router = router.clone();
         async move { Ok::<Response, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
     });
-    http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(headers).serve_connection(io, answer)
+    http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(silence).serve_connection(io, answer)
 }

@@ -267,6 +267,10 @@ impl Writer {
                 if rows.is_empty() {
                     break;
                 }
+                // A workbook is sent when it is whole: before, nothing else tells that nobody waits for it.
+                if self.chunks.is_closed() {
+                    return Err(Stopped::Left);
+                }
                 rows.truncate(left);
                 left -= rows.len();
                 let records: Vec<R> = records(&rows).map_err(Stopped::Database)?;

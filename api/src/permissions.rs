@@ -44,6 +44,11 @@ impl Role {
         Role::ALL.into_iter().find(|role| role.name() == name)
     }
 
+    /// What it may do.
+    pub fn permissions(self) -> impl Iterator<Item = Permission> {
+        Permission::ALL.iter().copied().filter(move |permission| permission.roles().contains(&self))
+    }
+
     /// Whether only rows of own creators and chatters are seen.
     pub fn is_scoped(self) -> bool {
         matches!(self, Role::Manager | Role::Chatter | Role::Creator)

@@ -9,13 +9,18 @@
 //! seen elsewhere; and Postgres is asked one question at a time, however many ask here.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::database::refused;
 use crate::pool::connection;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
+
+/// How long Postgres may take over so small a question before the connection counts as lost.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Asks for the epoch.
 #[derive(Clone)]
@@ -86,21 +91,37 @@ impl Present {
 
     /// Reads the epoch, over the kept connection if that still lives.
     async fn read(&self, kept: &mut Option<Object>) -> Result<i64, Problem> {
-        const SQL: &str = "select epoch from views.progress";
-        if let Some(client) = kept.as_ref() {
-            match client.prepare_cached(SQL).await {
-                Ok(statement) => match client.query_one(&statement, &[]).await {
-                    Ok(row) => return row.try_get(0).map_err(|error| refused(&error)),
-                    Err(error) => tracing::debug!(%error, "the connection that asks for the epoch is replaced"),
-                },
-                Err(error) => tracing::debug!(%error, "the connection that asks for the epoch is replaced"),
+        if let Some(client) = kept.take() {
+            match timeout(PATIENCE, ask(&client)).await {
+                Ok(Ok(epoch)) => {
+                    *kept = Some(client);
+                    return Ok(epoch);
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "the connection that asks for the epoch is replaced"),
+                Err(_) => {
+                    tracing::warn!("the connection that asks for the epoch is silent, and replaced");
+                    // Not given back, where it would be tried again.
+                    drop(Object::take(client));
+                }
             }
-            *kept = None;
         }
         let client = connection(&self.pool).await?;
-        let statement = client.prepare_cached(SQL).await.map_err(|error| refused(&error))?;
-        let row = client.query_one(&statement, &[]).await.map_err(|error| refused(&error))?;
-        *kept = Some(client);
-        row.try_get(0).map_err(|error| refused(&error))
+        match timeout(PATIENCE, ask(&client)).await {
+            Ok(Ok(epoch)) => {
+                *kept = Some(client);
+                Ok(epoch)
+            }
+            Ok(Err(error)) => Err(refused(&error)),
+            Err(_) => {
+                drop(Object::take(client));
+                tracing::warn!("Postgres does not tell the epoch in time");
+                Err(Problem::new(Kind::Unavailable, "the database did not answer in time"))
+            }
+        }
     }
+}
+
+async fn ask(client: &Object) -> Result<i64, tokio_postgres::Error> {
+    let statement = client.prepare_cached("select epoch from views.progress").await?;
+    client.query_one(&statement, &[]).await?.try_get(0)
 }

@@ -1,15 +1,17 @@
 //! What every request passes before its handler: where it comes from, how many there may be, who asks, and whether they may.
 //!
 //! ```text
-//!  request ─▶ client ─▶ CORS ─▶ room? ─▶ rule of the route ─▶ credentials ─▶ rate ─▶ permission ─▶ CSRF ─▶ handler, as its reader
+//!  request ─▶ client ─▶ CORS ─▶ room? ─▶ rule of the route ─▶ rate ─▶ credentials ─▶ permission ─▶ CSRF ─▶ handler, as its reader
 //! ```
 //!
-//! - `client`: the address behind trusted proxies. `origin`: pages elsewhere. `limits`: rates, and requests at once. `body`: bodies.
+//! - `client`: the address behind trusted proxies. `origin`: pages elsewhere. `limits`: rates, and requests at once.
+//!   `streams`: live streams at once. `body`: bodies.
 
 pub mod body;
 pub mod client;
 pub mod limits;
 pub mod origin;
+pub mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,39 +30,56 @@ use crate::permissions::{Access, Rule, rule};
 use crate::problem::{Kind, Problem};
 use crate::reader::Reader;
 use crate::server::App;
+use crate::settings::ApiSettings;
 use client::Asker;
 use limits::Rate;
+use origin::Origin;
 
 const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
 /// How long a stream may outlast the look at its reader's credentials. Browsers come back by themselves.
 const STREAM_LASTS: Duration = Duration::from_secs(15 * 60);
 
+/// What every answer shows, wherever it was made.
+pub struct Shown {
+    origin: Origin,
+    https: bool,
+}
+
+impl Shown {
+    /// To whoever sent this request; who that is goes with it from here on.
+    pub fn to(request: &mut Request, settings: &ApiSettings) -> Shown {
+        let asker = Asker::of(request, &settings.proxies);
+        let https = asker.https;
+        request.extensions_mut().insert(asker);
+        Shown { origin: Origin::of(request.headers(), &settings.in_force.now().origins), https }
+    }
+
+    /// Shows it.
+    pub fn on(&self, headers: &mut HeaderMap) {
+        self.origin.allow(headers);
+        if self.https {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        }
+        if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+            let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+            headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
+        }
+    }
+}
+
 /// The layer around every route.
-pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let asker = Asker::of(&request, &app.settings.proxies);
-    let origin = origin::Origin::of(request.headers(), &app.settings.in_force.now().origins);
+pub async fn guard(State(app): State<App>, asker: Asker, request: Request, next: Next) -> Response {
+    let origin = Origin::of(request.headers(), &app.settings.in_force.now().origins);
     if let Some(answer) = origin.preflight(request.method()) {
         return answer;
     }
-    let https = asker.https;
-    request.extensions_mut().insert(asker.clone());
-    let mut response = match app.limits.room() {
+    match app.limits.room() {
         Some(_room) => admitted(&app, asker, request, next).await,
         None => {
             tracing::warn!("a request was turned away, since too many are under way");
             Problem::new(Kind::Unavailable, "too many requests are under way").into_response()
         }
-    };
-    let headers = response.headers_mut();
-    origin.allow(headers);
-    if https {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
-    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-        headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
-    }
-    response
 }
 
 async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> Response {
@@ -85,21 +104,13 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
             return Problem::new(Kind::Forbidden, "nobody may ask this yet").into_response();
         }
     };
-    let found = match access {
-        Access::Public => Ok(None),
-        Access::Needs(_) => app.accounts.identify(&Credentials::of(request.headers())).await,
+    let credentials = match access {
+        Access::Public => Credentials::None,
+        Access::Needs(_) => Credentials::of(request.headers(), &asker),
     };
-    let reader = match found {
-        Ok(reader) => reader,
-        Err(problem) => return problem.into_response(),
-    };
-    let rate = match app.limits.count(app.settings.in_force.now().rate, reader.as_deref(), &asker) {
-        Ok(rate) => rate,
-        Err((rate, seconds)) => {
-            let problem =
-                Problem::new(Kind::TooManyRequests, "too many requests; wait, then go on").retry_after(seconds);
-            return with_rate(problem.into_response(), rate.as_ref());
-        }
+    let (reader, rate) = match counted(app, &credentials, &asker).await {
+        Ok(counted) => counted,
+        Err(refused) => return *refused,
     };
     let own = route.as_deref().is_some_and(|route| route.starts_with("/api/v1/auth/"));
     let checked = check(access, own, reader.as_deref(), request.method(), request.headers());
@@ -122,6 +133,28 @@ async fn admitted(app: &App, asker: Asker, mut request: Request, next: Next) -> 
         }
     };
     with_rate(response, rate.as_ref())
+}
+
+/// Who asks, and what is left to them. Whoever is not known yet is counted by address before Postgres is asked who they are, so that
+/// made-up credentials cost it no more than others.
+async fn counted(
+    app: &App,
+    credentials: &Credentials,
+    asker: &Asker,
+) -> Result<(Option<Arc<Reader>>, Option<Rate>), Box<Response>> {
+    let count = |reader: Option<&Reader>| {
+        app.limits.count(app.settings.in_force.now().rate, reader, asker).map_err(|(rate, seconds)| {
+            let problem =
+                Problem::new(Kind::TooManyRequests, "too many requests; wait, then go on").retry_after(seconds);
+            Box::new(with_rate(problem.into_response(), rate.as_ref()))
+        })
+    };
+    let mut rate = if app.accounts.knows(credentials) { None } else { count(None)? };
+    let reader = app.accounts.identify(credentials).await.map_err(|problem| Box::new(problem.into_response()))?;
+    if let Some(reader) = &reader {
+        rate = count(Some(reader))?;
+    }
+    Ok((reader, rate))
 }
 
 /// Whether the reader may, and really meant to. `own`: the route is about the own account.

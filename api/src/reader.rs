@@ -53,6 +53,9 @@ pub struct Reader {
     pub csrf: Option<String>,
 }
 
+/// What stands for the id of the key that the process was started with.
+pub const START_KEY: &str = "start";
+
 tokio::task_local! {
     static READER: Arc<Reader>;
 }
@@ -63,15 +66,50 @@ impl Reader {
         READER.scope(self, what).await
     }
 
+    /// Whoever runs the system, by a key of theirs or by a command.
+    pub fn operator(name: &str, key: Option<&str>) -> Reader {
+        Reader {
+            name: name.to_owned(),
+            user: None,
+            session: None,
+            key: key.map(str::to_owned),
+            role: Role::Admin,
+            only: None,
+            scope: Scope::Everything,
+            second_factor: None,
+            csrf: None,
+        }
+    }
+
     /// Who asks at present. None outside of a request, and in the body of an answer that is made while it is sent: find
     /// the reader before, and make the body with [`Reader::run`].
     pub fn current() -> Option<Arc<Reader>> {
         READER.try_with(Arc::clone).ok()
     }
 
+    /// Whether it is the key that the process was started with.
+    pub fn is_operator(&self) -> bool {
+        self.key.as_deref() == Some(START_KEY)
+    }
+
     /// Whether they may.
     pub fn may(&self, permission: Permission) -> bool {
         permission.roles().contains(&self.role) && self.only.as_ref().is_none_or(|only| only.contains(&permission))
+    }
+
+    /// That they may give somebody these permissions: nobody gives what they do not have. The own account is not given, but comes with one.
+    ///
+    /// # Errors
+    /// 403 with what they do not have.
+    pub fn gives(&self, permissions: impl IntoIterator<Item = Permission>) -> Result<(), Problem> {
+        let beyond = |permission: &Permission| *permission != Permission::AccountOwn && !self.may(*permission);
+        let beyond: Vec<&str> = permissions.into_iter().filter(beyond).map(Permission::name).collect();
+        if beyond.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(reader = self.name, "permissions beyond their own were refused");
+        let detail = format!("whoever asks may not do themselves what this would permit: {}", beyond.join(", "));
+        Err(Problem::new(Kind::Forbidden, detail))
     }
 
     /// What tells their rows from those of others: nothing for who sees all.

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use crate::problem::{Kind, Problem};
+use crate::protection::Shown;
 use crate::protection::client::{RequestId, host_name, is_loopback};
 use crate::resources::ingest;
 use crate::server::App;
@@ -54,6 +55,7 @@ pub async fn outermost(State(app): State<App>, mut request: Request, next: Next)
         http.response.status_code = Empty,
         fandom.request_id = %id,
     );
+    let shown = Shown::to(&mut request, &app.settings);
     let came = traceparent(request.headers()).map(str::to_owned);
     trace::follow(&sent, came.as_deref());
     let header = trace::header(&sent, came.as_deref());
@@ -78,6 +80,7 @@ pub async fn outermost(State(app): State<App>, mut request: Request, next: Next)
     for (name, value) in SAFE {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    shown.on(response.headers_mut());
     if let Ok(value) = HeaderValue::try_from(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -105,6 +108,10 @@ async fn guarded(settings: &ApiSettings, request: Request, next: Next) -> Respon
             "this service answers to loopback names, and to those in FANDOM_API_HOSTS",
         )
         .into_response();
+    }
+    // Nothing has a name with this character, which Postgres does not even take to look for.
+    if request.uri().path().contains("%00") {
+        return Problem::new(Kind::NotFound, "nothing has the character U+0000 in its path").into_response();
     }
     let longest = if ingest::is_upload(&request) { ingest::LONGEST_UPLOAD } else { settings.timeout };
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
@@ -201,9 +208,9 @@ mod tests {
         let settings = ApiSettings::from_env(&mut env);
         let postgres = PostgresSettings::parse("host=/nowhere user=nobody").expect("a connection string");
         let database = Database::new(&postgres, 1, settings.timeout, settings.slow).expect("a pool");
-        let commits = Commits::new(CancellationToken::new(), 1);
+        let commits = Commits::new(CancellationToken::new());
         let accounts = crate::accounts::Accounts::new(&postgres, &settings).expect("a pool");
-        let limits = Arc::new(crate::protection::limits::Limits::new(1));
+        let limits = Arc::new(crate::protection::limits::Limits::new(1, 1));
         let progress = Default::default();
         let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
         let router = Router::new()

@@ -95,9 +95,9 @@ impl Server {
         let certificates = settings.tls.clone().map(Certificates::read).transpose()?.map(Arc::new);
         let closing = CancellationToken::new();
         let database = Database::new(&postgres, settings.pool, settings.timeout, settings.slow)?;
-        let commits = Commits::new(closing.clone(), settings.live_streams);
+        let commits = Commits::new(closing.clone());
         let accounts = Accounts::new(&postgres, &settings)?;
-        let limits = Arc::new(protection::limits::Limits::new(settings.at_once));
+        let limits = Arc::new(protection::limits::Limits::new(settings.at_once, settings.live_streams));
         let progress = Progress::default();
         let app = App { database, commits, progress, settings: Arc::new(settings), accounts, limits };
         Ok(Server { listener, address, router: router(app.clone()), app, postgres, certificates, closing })

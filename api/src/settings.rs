@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fandom_services::env::{Env, listen_address};
 use fandom_services::sealing::{self, KeyRing};
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ pub use changeable::{Changeable, InForce, Stored};
 /// - `FANDOM_API_TIMEOUT_SECONDS`: the longest that a request may take (10).
 /// - `FANDOM_API_SLOW_MS`: a statement that takes longer is told in the log, without values (500).
 /// - `FANDOM_API_HEARTBEAT_SECONDS`: how often an idle live stream says that it lives (15).
-/// - `FANDOM_API_LIVE_STREAMS`: live streams at once (256).
+/// - `FANDOM_API_LIVE_STREAMS`: live streams at once (256); an eighth of them for one account or key, half for one address.
 /// - `FANDOM_UPLOADS_DIR`: the folder into which uploads are put, the same one as the connectors'; without it nothing can be uploaded.
 /// - `FANDOM_MAX_FILE_BYTES`: the most bytes of an uploaded file (512 MiB).
 /// - `FANDOM_API_HOSTS`: further host names by which it may be asked, separated by commas. Loopback names always may;
@@ -37,11 +38,12 @@ pub use changeable::{Changeable, InForce, Stored};
 ///   starts this process (none).
 /// - `FANDOM_API_AT_ONCE`: requests under way at once; one more is turned away (512).
 /// - `FANDOM_API_CONNECTIONS`: connections at once; further ones wait until one is closed (4096).
-/// - `FANDOM_API_HEADER_SECONDS`: for how long a connection may be idle, or dribble the headers of a request (65, longer than
-///   balancers keep idle connections).
+/// - `FANDOM_API_HEADER_SECONDS`: for how long a connection may be idle, dribble the headers of a request, or take nothing of an
+///   answer (65, longer than balancers keep idle connections).
 /// - `FANDOM_API_TLS_CERT`, `FANDOM_API_TLS_KEY`: files of a certificate with its chain and of its key, PEM; with them nothing is
 ///   answered but over TLS. They are read again when they change.
-/// - `FANDOM_API_PROXIES`: addresses of proxies that are believed when they say for whom they ask, separated by commas.
+/// - `FANDOM_API_PROXIES`: addresses of proxies, or networks such as 10.0.0.0/8, that are believed when they say for whom they ask,
+///   separated by commas.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// The port; 0 takes a free one.
@@ -74,8 +76,8 @@ pub struct ApiSettings {
     pub key: Option<String>,
     /// Requests under way at once.
     pub at_once: usize,
-    /// Addresses of proxies that are believed.
-    pub proxies: Vec<IpAddr>,
+    /// Proxies that are believed.
+    pub proxies: Vec<IpNet>,
     /// What connections are bound by.
     pub bounds: Bounds,
     /// The certificate that is shown; without one, TLS is left to a proxy.
@@ -129,14 +131,17 @@ impl ApiSettings {
             at_once: env.checked("FANDOM_API_AT_ONCE", 512, "a number from 1 to 100000", |text| {
                 text.parse().ok().filter(|count| (1..=100_000).contains(count))
             }),
-            proxies: env.checked("FANDOM_API_PROXIES", Vec::new(), "addresses such as 10.0.0.1", |text| {
-                text.split(',').map(|address| address.trim().parse().ok()).collect()
-            }),
+            proxies: env.checked(
+                "FANDOM_API_PROXIES",
+                Vec::new(),
+                "addresses or networks such as 10.0.0.0/8",
+                |text| text.split(',').map(|given| network(given.trim())).collect(),
+            ),
             bounds: Bounds {
                 connections: env.checked("FANDOM_API_CONNECTIONS", 4096, "a number from 1 to 100000", |text| {
                     text.parse().ok().filter(|count| (1..=100_000).contains(count))
                 }),
-                headers: seconds(env, "FANDOM_API_HEADER_SECONDS", 65),
+                silence: seconds(env, "FANDOM_API_HEADER_SECONDS", 65),
             },
             tls: certificate(env),
             in_force: InForce::from_env(env),
@@ -149,7 +154,7 @@ impl ApiSettings {
         let texts =
             |paths: Option<[&PathBuf; 2]>, place: usize| json!(paths.map(|paths| paths[place].display().to_string()));
         let tls = self.tls.as_ref().map(|files| [&files.certificate, &files.key]);
-        let proxies: Vec<String> = self.proxies.iter().map(IpAddr::to_string).collect();
+        let proxies: Vec<String> = self.proxies.iter().map(IpNet::to_string).collect();
         let mut all = vec![
             ("FANDOM_PORT", self.port.into()),
             ("FANDOM_LISTEN", self.listen.to_string().into()),
@@ -160,7 +165,7 @@ impl ApiSettings {
             ("FANDOM_API_HEARTBEAT_SECONDS", self.heartbeat.as_secs().into()),
             ("FANDOM_API_LIVE_STREAMS", self.live_streams.into()),
             ("FANDOM_API_CONNECTIONS", self.bounds.connections.into()),
-            ("FANDOM_API_HEADER_SECONDS", self.bounds.headers.as_secs().into()),
+            ("FANDOM_API_HEADER_SECONDS", self.bounds.silence.as_secs().into()),
             ("FANDOM_API_TLS_CERT", texts(tls, 0)),
             ("FANDOM_API_TLS_KEY", texts(tls, 1)),
             ("FANDOM_UPLOADS_DIR", json!(self.uploads.as_ref().map(|folder| folder.display().to_string()))),
@@ -176,6 +181,12 @@ impl ApiSettings {
         all.extend(self.in_force.now().shown());
         all
     }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Option<IpNet> {
+    let one = |address: IpAddr| IpNet::from(address.to_canonical());
+    text.parse().map(|network: IpNet| network.trunc()).or_else(|_| text.parse().map(one)).ok()
 }
 
 /// Where the certificate is: both files, or neither.
@@ -254,6 +265,14 @@ mod tests {
         ] {
             assert!(problems.contains(variable), "{problems}");
         }
+    }
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let settings = read(&[("FANDOM_API_PROXIES", "127.0.0.1, 10.1.2.3/8,::ffff:192.0.2.1,2001:db8::/32")]);
+        let proxies: Vec<String> = settings.expect("networks").proxies.iter().map(IpNet::to_string).collect();
+        assert_eq!(proxies, ["127.0.0.1/32", "10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]);
+        assert!(read(&[("FANDOM_API_PROXIES", "10.0.0.0/33")]).is_err_and(|problems| problems.contains("PROXIES")));
     }
 
     #[test]

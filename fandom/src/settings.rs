@@ -176,7 +176,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_API_TIMEOUT_SECONDS", "10", "longest time of a request"),
     setting("FANDOM_API_SLOW_MS", "500", "milliseconds after which a statement is told in the log, without values"),
     setting("FANDOM_API_HEARTBEAT_SECONDS", "15", "seconds after which an idle live stream says that it lives"),
-    setting("FANDOM_API_LIVE_STREAMS", "256", "most live streams at once"),
+    setting("FANDOM_API_LIVE_STREAMS", "256", "most live streams at once; an eighth of them for one account or key, half for one address"),
     setting("FANDOM_API_HOSTS", "none", "further host names by which the API may be asked, separated by commas"),
     setting(
         "FANDOM_API_KEY",
@@ -193,7 +193,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "FANDOM_API_HEADER_SECONDS",
         "65",
-        "seconds for which a connection may be idle or dribble the headers of a request; longer than balancers keep idle ones",
+        "seconds for which a connection may be idle, dribble the headers of a request, or take nothing of an answer; longer than balancers keep idle ones",
     ),
     setting(
         "FANDOM_API_TLS_CERT",
@@ -208,7 +208,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "FANDOM_API_PROXIES",
         "none",
-        "addresses of proxies that are believed when they say for whom they ask, separated by commas",
+        "addresses of proxies, or networks such as 10.0.0.0/8, that are believed when they say for whom they ask, separated by commas",
     ),
     setting("FANDOM_API_URL", "http://127.0.0.1:8080", "address of the page, as links in messages name it"),
     setting(

@@ -155,7 +155,7 @@ impl Mapping {
                     names.join(", ")
                 ));
             }
-            let blank = |text: &String| text.trim().is_empty() || text.len() > 1000;
+            let blank = |text: &String| text.trim().is_empty() || text.len() > 1000 || text.contains('\0');
             let wrong = match take {
                 Take::Column(header) => blank(header),
                 Take::Columns(headers) => !(1..=MOST_JOINED).contains(&headers.len()) || headers.iter().any(blank),

@@ -1,5 +1,7 @@
 //! Postgres: connections, with TLS by `sslmode`, and which errors pass by themselves.
 
+use std::time::Duration;
+
 use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode};
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::config::SslMode;
@@ -54,6 +56,7 @@ impl PostgresSettings {
             }
         };
         config.ssl_mode(mode).application_name("fandom");
+        notice_silence(&mut config, &url);
         if !verify {
             return Ok(PostgresSettings { config, tls: no_certificate_checks() });
         }
@@ -88,6 +91,31 @@ impl PostgresSettings {
         Ok(client)
     }
 }
+
+/// Has the system notice when the other side has vanished without a word, where the connection string says nothing of that: when what is
+/// sent is not acknowledged, or a connection on which nothing is sent is no longer there. By itself that takes hours.
+fn notice_silence(config: &mut Config, url: &str) {
+    let said = |name: &str| take_parameter(url, name).1.is_some();
+    if !said("tcp_user_timeout") {
+        config.tcp_user_timeout(UNACKNOWLEDGED);
+    }
+    if !said("keepalives_idle") {
+        config.keepalives_idle(QUIET);
+    }
+    if !said("keepalives_interval") {
+        config.keepalives_interval(ANOTHER_TRY);
+    }
+    if !said("keepalives_retries") {
+        config.keepalives_retries(TRIES);
+    }
+}
+
+/// How long what is sent may remain unacknowledged, or untaken by a server that is busy.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+/// How long nothing may be sent before the other side is asked whether it is there, how long from there to the next try, and how many.
+const QUIET: Duration = Duration::from_secs(20);
+const ANOTHER_TRY: Duration = Duration::from_secs(5);
+const TRIES: u32 = 3;
 
 /// Whether the same call may succeed later: the connection was lost, the server is starting or stopping, or two
 /// transactions stood in each other's way. What the settings, the certificates or this program's own types are at odds with
@@ -193,6 +221,21 @@ mod tests {
             assert_eq!(take_parameter(url, "sslmode"), (rest.to_owned(), Some(mode.to_owned())));
         }
         assert!(PostgresSettings::parse("host=h user=u sslmode=full").is_err_and(|reason| reason.contains("`full`")));
+    }
+
+    #[test]
+    fn silence_is_noticed_unless_the_url_says_otherwise() {
+        let of = |url: &str| {
+            let config = PostgresSettings::parse(url).map_err(|_| "a URL").expect("a URL").config;
+            let idle = config.get_keepalives_idle();
+            (config.get_tcp_user_timeout().copied(), idle, config.get_keepalives_retries())
+        };
+        let seconds = Duration::from_secs;
+        assert_eq!(of("postgresql://u@h/d?sslmode=disable"), (Some(UNACKNOWLEDGED), QUIET, Some(TRIES)));
+        assert_eq!(
+            of("postgresql://u@h/d?tcp_user_timeout=90&keepalives_idle=300"),
+            (Some(seconds(90)), seconds(300), Some(TRIES))
+        );
     }
 
     /// A server that agrees to TLS, with a certificate of its own, or hangs up.

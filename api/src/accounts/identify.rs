@@ -14,13 +14,12 @@ use super::{Accounts, tokens};
 use crate::database::refused;
 use crate::permissions::{Permission, Role};
 use crate::problem::{Kind, Problem};
-use crate::reader::{Reader, Scope};
+use crate::protection::client::Asker;
+use crate::reader::{Reader, START_KEY, Scope};
 
 const KNOWN_FOR: Duration = Duration::from_secs(5);
 /// Most that are known at once.
 const MOST: usize = 10_000;
-/// Names of a session's cookie: over TLS, and over plain HTTP on loopback, where browsers differ about `Secure`.
-pub const COOKIES: [&str; 2] = ["__Host-fandom", "fandom"];
 /// What every key begins with.
 pub const KEY_PREFIX: &str = "fandom_";
 
@@ -73,9 +72,15 @@ pub enum Credentials {
     Cookie(String),
 }
 
+/// The name of a session's cookie: over TLS, and over plain HTTP on loopback, where browsers differ about `Secure`. No other counts
+/// there: what has the prefix `__Host-` no neighbouring host name can have set.
+pub fn cookie_name(asker: &Asker) -> &'static str {
+    if asker.plain_loopback { "fandom" } else { "__Host-fandom" }
+}
+
 impl Credentials {
     /// Of these headers. A bearer comes before a cookie.
-    pub fn of(headers: &HeaderMap) -> Credentials {
+    pub fn of(headers: &HeaderMap, asker: &Asker) -> Credentials {
         if let Some(given) = headers.get(header::AUTHORIZATION) {
             let bearer = given.to_str().ok().and_then(|text| text.split_once(' '));
             let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
@@ -83,12 +88,34 @@ impl Credentials {
         }
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
         let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let own = pairs.filter(|(name, _)| COOKIES.contains(name)).map(|(_, value)| value.to_owned()).next();
+        let name = cookie_name(asker);
+        let own = pairs.filter(|(given, _)| *given == name).map(|(_, value)| value.to_owned()).next();
         own.map_or(Credentials::None, Credentials::Cookie)
+    }
+
+    /// What who was found is known by. A key or a token that is sent as a cookie is not what it is as a bearer.
+    fn known_by(&self) -> Option<Vec<u8>> {
+        match self {
+            Credentials::None => None,
+            Credentials::Bearer(secret) => Some(tokens::digest(secret)),
+            Credentials::Cookie(secret) => Some(tokens::digest(&format!("cookie:{secret}"))),
+        }
     }
 }
 
 impl Accounts {
+    /// Whether it is known who asks, so that finding them asks nothing of Postgres.
+    pub fn knows(&self, credentials: &Credentials) -> bool {
+        credentials
+            .known_by()
+            .is_some_and(|hash| self.is_start_key(credentials, &hash) || self.known.get(&hash).1.is_some())
+    }
+
+    fn is_start_key(&self, credentials: &Credentials, hash: &[u8]) -> bool {
+        let start = self.start_key.as_deref().filter(|_| matches!(credentials, Credentials::Bearer(_)));
+        start.is_some_and(|start| openssl::memcmp::eq(start, hash))
+    }
+
     /// Who asks with these credentials; nobody where they hold no more.
     ///
     /// # Errors
@@ -99,10 +126,8 @@ impl Accounts {
             return Ok(None);
         }
         let hash = tokens::digest(secret);
-        if let (Credentials::Bearer(_), Some(start)) = (credentials, &self.start_key)
-            && openssl::memcmp::eq(start, &hash)
-        {
-            return Ok(Some(Arc::new(of_start())));
+        if self.is_start_key(credentials, &hash) {
+            return Ok(Some(Arc::new(Reader::operator("key of FANDOM_API_KEY", Some(START_KEY)))));
         }
         let claims = match credentials {
             Credentials::Bearer(token) if !token.starts_with(KEY_PREFIX) => {
@@ -114,11 +139,7 @@ impl Accounts {
             }
             _ => None,
         };
-        // A key or a token that is sent as a cookie is not what it is as a bearer.
-        let known_by = match credentials {
-            Credentials::Cookie(_) => tokens::digest(&format!("cookie:{secret}")),
-            _ => hash.clone(),
-        };
+        let Some(known_by) = credentials.known_by() else { return Ok(None) };
         let (began, known) = self.known.get(&known_by);
         if known.is_some() {
             return Ok(known);
@@ -194,19 +215,4 @@ fn reader(row: &Row, csrf: Option<String>, demand: Demand) -> Result<Reader, Pro
         second_factor,
         csrf,
     })
-}
-
-/// Whoever started the process and gave it a key.
-fn of_start() -> Reader {
-    Reader {
-        name: "key of FANDOM_API_KEY".into(),
-        user: None,
-        session: None,
-        key: Some("start".into()),
-        role: Role::Admin,
-        only: None,
-        scope: Scope::Everything,
-        second_factor: None,
-        csrf: None,
-    }
 }

@@ -11,6 +11,7 @@ use crate::database::{misread, refused};
 use crate::permissions::{Permission, Role};
 use crate::problem::{Kind, Problem};
 use crate::protection::client::Asker;
+use crate::reader::Reader;
 use crate::values::{Instant, Record, record};
 
 /// A key that is made.
@@ -74,17 +75,12 @@ pub struct MadeKey {
 }
 
 impl Accounts {
-    /// Makes a key. Its secret is in the answer, and nowhere else.
+    /// Makes a key. Its secret is in the answer, and nowhere else. One that a key makes ends with that key at the latest, and
+    /// belongs to the same administrator.
     ///
     /// # Errors
-    /// 422 with what is wrong; when Postgres does not answer.
-    pub async fn make_key(
-        &self,
-        asked: &NewKey,
-        made_by: Option<&str>,
-        actor: &str,
-        asker: &Asker,
-    ) -> Result<MadeKey, Problem> {
+    /// 422 with what is wrong; 403 where it could do more than its maker; when Postgres does not answer.
+    pub async fn make_key(&self, asked: &NewKey, by: &Reader, asker: &Asker) -> Result<MadeKey, Problem> {
         let mut errors = Vec::new();
         let name = asked.name.trim();
         if name.is_empty() || name.len() > 200 {
@@ -95,9 +91,11 @@ impl Accounts {
             errors.push(wrong("role", "is not one of admin, manager, analyst, chatter, creator, service"));
         }
         let has = |scope: &String| {
-            Permission::parse(scope).is_some_and(|scope| role.is_some_and(|role| scope.roles().contains(&role)))
+            Permission::parse(scope).filter(|scope| role.is_some_and(|role| scope.roles().contains(&role)))
         };
-        if asked.scopes.as_ref().is_some_and(|scopes| scopes.is_empty() || !scopes.iter().all(has)) {
+        let scopes: Option<Option<Vec<Permission>>> =
+            asked.scopes.as_ref().map(|scopes| scopes.iter().map(has).collect());
+        if matches!(&scopes, Some(None)) || asked.scopes.as_ref().is_some_and(Vec::is_empty) {
             errors.push(wrong("scopes", "names no permission, or one that the role does not have"));
         }
         if !(1..=3650).contains(&asked.days) {
@@ -108,20 +106,23 @@ impl Accounts {
         if !errors.is_empty() {
             return Err(Problem::parameters(errors));
         }
+        by.gives(scopes.flatten().unwrap_or_else(|| role.into_iter().flat_map(Role::permissions).collect()))?;
         let secret = format!("{KEY_PREFIX}{}", tokens::secret());
         let id = tokens::id();
         let mut connection = self.store.connection().await?;
         let change = audit::begin(&mut connection).await?;
         let insert = format!(
             "insert into app.api_keys (id, name, hash, role, scopes, creators, chatters, made_by, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9 * interval '1 day') returning {SHOWN}"
+             values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, (select made_by from app.api_keys where id = $10)),
+                least(now() + $9 * interval '1 day', (select expires_at from app.api_keys where id = $10)))
+             returning {SHOWN}"
         );
         let (kept, days) = (tokens::digest(&secret), f64::from(asked.days));
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] =
-            [&id, &name, &kept, &asked.role, &asked.scopes, &creators, &chatters, &made_by, &days];
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] =
+            [&id, &name, &kept, &asked.role, &asked.scopes, &creators, &chatters, &by.user, &days, &by.key];
         let row = change.query_one(&insert, &values).await.map_err(|error| refused(&error))?;
         let detail = json!({ "name": name, "role": asked.role, "scopes": asked.scopes, "days": asked.days });
-        self.commit(change, asker, Entry { actor, action: "key.made", target: &id, detail }).await?;
+        self.commit(change, asker, Entry { actor: &by.name, action: "key.made", target: &id, detail }).await?;
         let shown = Key::from_row(&row).map_err(|error| misread(&error))?;
         Ok(MadeKey { shown, key: secret })
     }

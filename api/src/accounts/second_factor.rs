@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::json;
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
-use super::users::wrong;
+use super::users::{role_of, wrong};
 use super::{Accounts, sessions, throttle};
 use crate::audit::{self, Entry};
 use crate::database::refused;
@@ -152,14 +152,14 @@ impl Accounts {
     /// # Errors
     /// 422 for a wrong password, 429 after failures, 409 where there is a factor; when Postgres does not answer.
     pub async fn enrol(&self, reader: &Reader, password: String, asker: &Asker) -> Result<Enrolment, Problem> {
-        let who = self.prove(reader, "password", password, asker).await?;
+        let attempt = self.prove(reader, "password", password, asker).await?;
         let user = reader.user.as_deref().unwrap_or_default();
         let mut secret = vec![0; SECRET_BYTES];
         openssl::rand::rand_bytes(&mut secret).map_err(|_| Problem::internal())?;
         let sealed = self.keys()?.seal(&owner(user), &secret);
         let mut connection = self.store.connection().await?;
         let change = audit::begin(&mut connection).await?;
-        throttle::succeeded(&change, &who).await?;
+        throttle::succeeded(&change, &attempt).await?;
         let insert = "insert into app.second_factors as f (user_id, key_id, secret) values ($1, $2, $3)
             on conflict (user_id) do update set key_id = $2, secret = $3, last_step = 0, created_at = now() where f.confirmed_at is null";
         let made =
@@ -184,10 +184,10 @@ impl Accounts {
     /// # Errors
     /// 422 for a wrong code, 429 after failures, 409 where nothing is to be confirmed; when Postgres does not answer.
     pub async fn confirm(&self, reader: &Reader, code: &str, asker: &Asker) -> Result<Vec<String>, Problem> {
-        let who = throttle::who(&format!("factor:{}", reader.name), &asker.address.to_string());
+        let who = throttle::who(&format!("factor:{}", reader.name), &asker.network().to_string());
         let user = reader.user.as_deref().unwrap_or_default();
         let mut connection = self.store.connection().await?;
-        throttle::attempt(&connection, &who).await?;
+        let attempt = throttle::attempt(&mut connection, who).await?;
         let change = audit::begin(&mut connection).await?;
         let waits = "select from app.second_factors where user_id = $1 and confirmed_at is null for update";
         if change.query_opt(waits, &[&user]).await.map_err(|error| refused(&error))?.is_none() {
@@ -196,7 +196,7 @@ impl Accounts {
         if !self.takes(&change, user, code.trim()).await? {
             return Err(wrong_code());
         }
-        throttle::succeeded(&change, &who).await?;
+        throttle::succeeded(&change, &attempt).await?;
         let codes = recovery::make(&change, user).await?;
         sessions::end_others(&change, reader).await?;
         let entry = Entry { actor: &reader.name, action: "second-factor.set", target: user, detail: json!({}) };
@@ -240,16 +240,16 @@ impl Accounts {
     /// Takes the second factor of an account away, whose owner has lost it, and ends all its sessions. The password is asked for as before.
     ///
     /// # Errors
-    /// 404 without such an account, 409 where it has none; when Postgres does not answer.
-    pub async fn reset_second_factor(&self, id: &str, actor: &str, asker: &Asker) -> Result<(), Problem> {
-        self.is_there(id).await?;
+    /// 404 without such an account, 403 for one that may do more, 409 where it has none; when Postgres does not answer.
+    pub async fn reset_second_factor(&self, id: &str, by: &Reader, asker: &Asker) -> Result<(), Problem> {
         let mut connection = self.store.connection().await?;
         let change = audit::begin(&mut connection).await?;
+        by.gives(role_of(&change, id).await?.permissions())?;
         if !remove(&change, id).await? {
             return Err(Problem::new(Kind::Conflict, "this account has no second factor"));
         }
         sessions::end(&change, "user_id", id).await?;
-        let entry = Entry { actor, action: "second-factor.reset", target: id, detail: json!({}) };
+        let entry = Entry { actor: &by.name, action: "second-factor.reset", target: id, detail: json!({}) };
         self.commit(change, asker, entry).await
     }
 
@@ -261,7 +261,7 @@ impl Accounts {
         asker: &Asker,
         connection: &'c mut Option<deadpool_postgres::Object>,
     ) -> Result<Transaction<'c>, Problem> {
-        let who = self.prove(reader, "password", proof.password, asker).await?;
+        let attempt = self.prove(reader, "password", proof.password, asker).await?;
         let user = reader.user.as_deref().unwrap_or_default();
         let change = audit::begin(connection.insert(self.store.connection().await?)).await?;
         match self.second_factor(&change, user, Some(&proof.code)).await? {
@@ -269,7 +269,7 @@ impl Accounts {
             Code::NotAsked => return Err(Problem::new(Kind::Conflict, "this account has no second factor")),
             Code::Missing | Code::Wrong => return Err(wrong_code()),
         }
-        throttle::succeeded(&change, &who).await?;
+        throttle::succeeded(&change, &attempt).await?;
         Ok(change)
     }
 

@@ -72,10 +72,10 @@ impl Accounts {
     /// # Errors
     /// 401, the same whatever is wrong with address and password; 429 after failures; when Postgres does not answer.
     pub async fn sign_in(&self, asked: SignIn, before: Option<&str>, asker: &Asker) -> Result<SignedIn, Problem> {
-        let connection = self.store.connection().await?;
+        let mut connection = self.store.connection().await?;
         let email = asked.email.trim().to_owned();
-        let who = throttle::who(&email, &asker.address.to_string());
-        throttle::attempt(&connection, &who).await.inspect_err(|_| meters::sign_in("slowed"))?;
+        let who = throttle::who(&email, &asker.network().to_string());
+        let attempt = throttle::attempt(&mut connection, who).await.inspect_err(|_| meters::sign_in("slowed"))?;
         let find = "select id, email, password from app.users where lower(email) = lower($1) and disabled_at is null";
         let found = connection.query_opt(find, &[&email]).await.map_err(|error| refused(&error))?;
         let stored = found.as_ref().and_then(|row| row.get::<_, Option<String>>("password"));
@@ -104,7 +104,7 @@ impl Accounts {
             Code::NotAsked | Code::Right => {}
             Code::Missing => {
                 // Else each sign-in would leave a failure behind at its address, which many share.
-                throttle::taken_back(&change, &who).await?;
+                throttle::taken_back(&change, &attempt).await?;
                 change.commit().await.map_err(|error| refused(&error))?;
                 return Err(Problem::new(Kind::SecondFactor, "send what the authenticator shows as `code`"));
             }
@@ -117,7 +117,7 @@ impl Accounts {
                 return Err(Problem::new(Kind::SecondFactor, detail));
             }
         }
-        throttle::succeeded(&change, &who).await?;
+        throttle::succeeded(&change, &attempt).await?;
         if let Some(hash) = renewed {
             let update = "update app.users set password = $2 where id = $1";
             change.execute(update, &[&id, &hash]).await.map_err(|error| refused(&error))?;
@@ -172,9 +172,14 @@ impl Accounts {
             where t.hash = $1 and s.ended_at is null and s.expires_at > now() and s.last_used_at > now() - {idle}
                 and u.disabled_at is null"
         );
+        let ended = || Problem::new(Kind::Unauthenticated, "the session has ended; sign in again");
+        // What nobody was given makes nobody wait.
+        let given = "select from app.refresh_tokens where hash = $1";
+        if connection.query_opt(given, &[&hash]).await.map_err(|error| refused(&error))?.is_none() {
+            return Err(ended());
+        }
         let change = audit::begin(&mut connection).await?;
         let found = change.query_opt(&take, &[&hash]).await.map_err(|error| refused(&error))?;
-        let ended = || Problem::new(Kind::Unauthenticated, "the session has ended; sign in again");
         let row = found.ok_or_else(ended)?;
         let (session, user): (String, String) = (row.get("id"), row.get("user_id"));
         if !row.get::<_, bool>("first") && row.get::<_, f64>("since") > OVERLAP_SECONDS {

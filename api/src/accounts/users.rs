@@ -4,7 +4,7 @@ use deadpool_postgres::Transaction;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Accounts, passwords, sessions, tokens};
+use super::{Accounts, passwords, sessions, throttle, tokens};
 use crate::audit::{self, Entry};
 use crate::database::{misread, refused};
 use crate::permissions::Role;
@@ -98,8 +98,8 @@ impl Accounts {
     /// Makes an account, without a password. Returns its id and the secret that lets its owner choose one.
     ///
     /// # Errors
-    /// 422 with what is wrong; 409 when there is one of this address; when Postgres does not answer.
-    pub async fn invite(&self, asked: &Invitation, actor: &str, asker: &Asker) -> Result<(String, String), Problem> {
+    /// 422 with what is wrong; 403 for a role that may do more than whoever invites; 409 when there is one of this address; when Postgres does not answer.
+    pub async fn invite(&self, asked: &Invitation, by: &Reader, asker: &Asker) -> Result<(String, String), Problem> {
         let mut errors = Vec::new();
         let email = asked.email.trim();
         if !is_address(email) {
@@ -109,6 +109,7 @@ impl Accounts {
         let creators = ids("creators", &asked.creators).map_err(|error| errors.push(error)).unwrap_or_default();
         let chatters = ids("chatters", &asked.chatters).map_err(|error| errors.push(error)).unwrap_or_default();
         let (Some(role), true) = (role, errors.is_empty()) else { return Err(Problem::parameters(errors)) };
+        by.gives(role.permissions())?;
         let mut connection = self.store.connection().await?;
         let change = audit::begin(&mut connection).await?;
         let id = tokens::id();
@@ -123,7 +124,7 @@ impl Accounts {
         }
         let secret = password_secret(&change, &id, "3 days").await?;
         let detail = json!({ "email": email, "role": role.name() });
-        let entry = Entry { actor, action: "user.invited", target: &id, detail };
+        let entry = Entry { actor: &by.name, action: "user.invited", target: &id, detail };
         self.commit(change, asker, entry).await?;
         Ok((id, secret))
     }
@@ -168,13 +169,13 @@ impl Accounts {
     /// A secret that lets the owner of an account choose another password, which the administrator passes on.
     ///
     /// # Errors
-    /// 404; when Postgres does not answer.
-    pub async fn reset(&self, id: &str, actor: &str, asker: &Asker) -> Result<String, Problem> {
-        self.is_there(id).await?;
+    /// 404; 403 for an account that may do more; when Postgres does not answer.
+    pub async fn reset(&self, id: &str, by: &Reader, asker: &Asker) -> Result<String, Problem> {
         let mut connection = self.store.connection().await?;
         let change = audit::begin(&mut connection).await?;
+        by.gives(role_of(&change, id).await?.permissions())?;
         let secret = password_secret(&change, id, "1 day").await?;
-        let entry = Entry { actor, action: "password.reset", target: id, detail: json!({}) };
+        let entry = Entry { actor: &by.name, action: "password.reset", target: id, detail: json!({}) };
         self.commit(change, asker, entry).await?;
         Ok(secret)
     }
@@ -185,9 +186,10 @@ impl Accounts {
     /// # Errors
     /// 429 when it is asked too often; when Postgres does not answer.
     pub async fn forgotten(&self, email: &str, asker: &Asker) -> Result<(), Problem> {
-        let connection = self.store.connection().await?;
-        let who = super::throttle::who(&format!("forgotten:{email}"), &asker.address.to_string());
-        super::throttle::attempt(&connection, &who).await?;
+        let mut connection = self.store.connection().await?;
+        // Apart from sign-ins, which a message more or less shall not slow.
+        let who = throttle::who(&format!("forgotten:{email}"), &format!("forgotten:{}", asker.network()));
+        throttle::attempt(&mut connection, who).await?;
         drop(connection);
         let Some(mail) = self.mail.clone() else { return Ok(()) };
         let (accounts, email, asker) = (self.clone(), email.to_owned(), asker.clone());
@@ -253,11 +255,11 @@ impl Accounts {
         password: &str,
         asker: &Asker,
     ) -> Result<(), Problem> {
-        let who = self.prove(reader, "current", current, asker).await?;
+        let attempt = self.prove(reader, "current", current, asker).await?;
         let new = new_password(password, &reader.name).await?;
         let mut connection = self.store.connection().await?;
         let change = audit::begin(&mut connection).await?;
-        super::throttle::succeeded(&change, &who).await?;
+        throttle::succeeded(&change, &attempt).await?;
         let id = reader.user.as_deref().unwrap_or_default();
         set_password(&change, id, &new).await?;
         sessions::end_others(&change, reader).await?;
@@ -265,7 +267,7 @@ impl Accounts {
         self.commit(change, asker, entry).await
     }
 
-    /// Checks the own password, which came as the field `name`; returns for whom the attempt is counted until what it is for has succeeded.
+    /// Checks the own password, which came as the field `name`; returns the attempt, which is counted until what it is for has succeeded.
     ///
     /// # Errors
     /// 422 when it is wrong; 429 after failures; when Postgres does not answer.
@@ -275,10 +277,10 @@ impl Accounts {
         name: &str,
         password: String,
         asker: &Asker,
-    ) -> Result<[Vec<u8>; 2], Problem> {
-        let connection = self.store.connection().await?;
-        let who = super::throttle::who(&format!("change:{}", reader.name), &asker.address.to_string());
-        super::throttle::attempt(&connection, &who).await?;
+    ) -> Result<throttle::Attempt, Problem> {
+        let mut connection = self.store.connection().await?;
+        let who = throttle::who(&format!("change:{}", reader.name), &asker.network().to_string());
+        let attempt = throttle::attempt(&mut connection, who).await?;
         let find = "select password from app.users where id = $1";
         let row = connection.query_opt(find, &[&reader.user]).await.map_err(|error| refused(&error))?;
         let stored = row.and_then(|row| row.get(0));
@@ -287,14 +289,14 @@ impl Accounts {
         if passwords::verify(password, stored).await? == passwords::Verdict::Wrong {
             return Err(Problem::parameters(vec![wrong(name, "is not the present password")]));
         }
-        Ok(who)
+        Ok(attempt)
     }
 
     /// Changes an account. One that is disabled loses its sessions.
     ///
     /// # Errors
-    /// 404, 422 with what is wrong, 409 for the last administrator; when Postgres does not answer.
-    pub async fn change(&self, id: &str, asked: Change, actor: &str, asker: &Asker) -> Result<User, Problem> {
+    /// 404, 422 with what is wrong, 403 where it would then do more than whoever asks, 409 for the last administrator; when Postgres does not answer.
+    pub async fn change(&self, id: &str, asked: Change, by: &Reader, asker: &Asker) -> Result<User, Problem> {
         let mut errors = Vec::new();
         let role =
             asked.role.as_deref().map(account_role).transpose().map_err(|error| errors.push(error)).ok().flatten();
@@ -306,13 +308,22 @@ impl Accounts {
         }
         let mut connection = self.store.connection().await?;
         let change = audit::begin(&mut connection).await?;
+        let widens = role.is_some() || creators.is_some() || chatters.is_some() || asked.disabled == Some(false);
+        if widens {
+            let then = match role {
+                Some(role) => role,
+                None => role_of(&change, id).await?,
+            };
+            by.gives(then.permissions())?;
+        }
         let role = role.map(Role::name);
         let update = format!(
             "update app.users set name = coalesce($2, name), role = coalesce($3, role), creators = coalesce($4, creators),
                 chatters = coalesce($5, chatters),
                 disabled_at = case when $6 then coalesce(disabled_at, now()) when not $6 then null else disabled_at end
              where id = $1 and (role <> 'admin' or (coalesce($3, 'admin') = 'admin' and not coalesce($6, false)) or exists
-                (select from app.users other where other.id <> $1 and other.role = 'admin' and other.disabled_at is null))
+                (select from app.users other where other.id <> $1 and other.role = 'admin' and other.disabled_at is null
+                    and other.password is not null))
              returning {SHOWN}"
         );
         let changed = change
@@ -320,20 +331,28 @@ impl Accounts {
             .await
             .map_err(|error| refused(&error))?;
         let Some(row) = changed else {
-            let there = change.query_opt("select from app.users where id = $1", &[&id]).await;
-            return Err(match there.map_err(|error| refused(&error))? {
-                Some(_) => Problem::new(Kind::Conflict, "this is the last administrator; make another one first"),
-                None => Problem::new(Kind::NotFound, "there is no account with this id"),
-            });
+            role_of(&change, id).await?;
+            return Err(Problem::new(Kind::Conflict, "this is the last administrator; make another one first"));
         };
         if asked.disabled == Some(true) {
             sessions::end(&change, "user_id", id).await?;
         }
         let detail =
             json!({ "role": role, "disabled": asked.disabled, "creators": asked.creators, "chatters": asked.chatters });
-        self.commit(change, asker, Entry { actor, action: "user.changed", target: id, detail }).await?;
+        self.commit(change, asker, Entry { actor: &by.name, action: "user.changed", target: id, detail }).await?;
         User::from_row(&row).map_err(|error| misread(&error))
     }
+}
+
+/// The role of an account.
+///
+/// # Errors
+/// 404 when there is none; when Postgres does not answer.
+pub(super) async fn role_of(change: &Transaction<'_>, id: &str) -> Result<Role, Problem> {
+    let find = "select role from app.users where id = $1";
+    let found = change.query_opt(find, &[&id]).await.map_err(|error| refused(&error))?;
+    let row = found.ok_or_else(|| Problem::new(Kind::NotFound, "there is no account with this id"))?;
+    Role::parse(row.get(0)).ok_or_else(Problem::internal)
 }
 
 /// A secret that lets a password be chosen; those before hold no more.

@@ -31,10 +31,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             Ok(Err(_)) => return Err(Problem::new(Kind::TooLarge, "the body is larger than 64 KiB, or was cut off")),
             Err(_) => return Err(Problem::new(Kind::TooSlow, "the body did not arrive within 5 seconds")),
         };
-        // Postgres has no text with this character.
-        if bytes.windows(6).any(|part| part == br"\u0000") {
-            return Err(Problem::new(Kind::InvalidBody, "the body has the character U+0000 in a text"));
-        }
+        without_nul(&bytes)?;
         serde_json::from_slice(&bytes).map(Body).map_err(|error| {
             // The message names fields and types, never values of texts.
             let line = error.line();
@@ -44,5 +41,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             };
             Problem::new(Kind::InvalidBody, format!("the body {what} (line {line}, column {})", error.column()))
         })
+    }
+}
+
+/// That no text of some JSON has the character U+0000, which Postgres has not.
+///
+/// # Errors
+/// 422 where one has.
+pub fn without_nul(json: &[u8]) -> Result<(), Problem> {
+    match json.windows(6).any(|part| part == br"\u0000") {
+        true => Err(Problem::new(Kind::InvalidBody, "the body has the character U+0000 in a text")),
+        false => Ok(()),
     }
 }

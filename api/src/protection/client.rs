@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::extract::{ConnectInfo, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use ipnet::{IpNet, Ipv6Net};
 
 /// The id that `request` gave a request.
 #[derive(Clone, Debug)]
@@ -32,11 +33,12 @@ pub struct Asker {
 
 impl Asker {
     /// Of a request; `proxies` are believed when they say for whom they ask.
-    pub fn of(request: &Request, proxies: &[IpAddr]) -> Asker {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    pub fn of(request: &Request, proxies: &[IpNet]) -> Asker {
+        let peer =
+            request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical());
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let headers = request.headers();
-        let trusted = proxies.contains(&peer);
+        let trusted = is_of(proxies, peer);
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let https = request.extensions().get::<OverTls>().is_some()
             || (trusted && text("x-forwarded-proto").eq_ignore_ascii_case("https"));
@@ -49,15 +51,28 @@ impl Asker {
             request_id: id.unwrap_or_default(),
         }
     }
+
+    /// By what they are counted: of IPv6 the /64, in which everybody has as many addresses as they like.
+    pub fn network(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Net::new_assert(address, 64).network()),
+            v4 => v4,
+        }
+    }
+}
+
+/// Whether an address is one of these.
+fn is_of(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&address))
 }
 
 /// The last address of `X-Forwarded-For` that is no trusted proxy: those before it may be made up.
-fn forwarded(headers: &HeaderMap, proxies: &[IpAddr]) -> Option<IpAddr> {
+fn forwarded(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
     let lists: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|list| list.to_str().ok()).collect();
     let all = lists.join(",");
     for text in all.rsplit(',') {
-        let address: IpAddr = text.trim().parse().ok()?;
-        if !proxies.contains(&address) {
+        let address = text.trim().parse::<IpAddr>().ok()?.to_canonical();
+        if !is_of(proxies, address) {
             return Some(address);
         }
     }
@@ -91,13 +106,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Asker {
 mod tests {
     use super::*;
 
-    fn asker(peer: [u8; 4], headers: &[(&'static str, &str)]) -> Asker {
+    fn asker(peer: impl Into<IpAddr>, headers: &[(&'static str, &str)]) -> Asker {
         let mut request = Request::new(axum::body::Body::empty());
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((peer, 1))));
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(peer.into(), 1)));
         for (name, value) in headers {
             request.headers_mut().append(*name, value.parse().expect("a header"));
         }
-        Asker::of(&request, &["10.0.0.1".parse().expect("an address"), "10.0.0.2".parse().expect("an address")])
+        Asker::of(&request, &["10.0.0.1/32", "10.0.0.2/32", "10.9.0.0/16"].map(|net| net.parse().expect("a network")))
     }
 
     #[test]
@@ -108,7 +123,19 @@ mod tests {
         let proxied = asker([10, 0, 0, 1], &[("x-forwarded-for", "1.1.1.1, 2.2.2.2, 10.0.0.2"), forged[1]]);
         assert_eq!((proxied.address.to_string().as_str(), proxied.https), ("2.2.2.2", true));
         assert_eq!(asker([10, 0, 0, 1], &[("x-forwarded-for", "unknown")]).address.to_string(), "10.0.0.1");
+        let of_network = asker([10, 9, 8, 7], &[("x-forwarded-for", "2.2.2.2, 10.9.1.1, ::ffff:10.0.0.1")]);
+        assert_eq!(of_network.address.to_string(), "2.2.2.2", "each proxy in between is known");
+        let mapped = asker(Ipv4Addr::new(10, 0, 0, 1).to_ipv6_mapped(), &forged);
+        assert_eq!(mapped.address.to_string(), "1.1.1.1", "as whoever listens on :: sees a proxy");
         assert!(asker([127, 0, 0, 1], &[("host", "localhost:8080")]).plain_loopback);
         assert!(!asker([127, 0, 0, 1], &[("host", "figures.example")]).plain_loopback);
+    }
+
+    #[test]
+    fn neighbours_of_ipv6_are_counted_together() {
+        let network = |peer: &str| asker(peer.parse::<IpAddr>().expect("an address"), &[]).network().to_string();
+        assert_eq!(network("2001:db8:1:2:a:b:c:d"), "2001:db8:1:2::");
+        assert_eq!(network("203.0.113.7"), "203.0.113.7");
+        assert_eq!(network("::ffff:203.0.113.7"), "203.0.113.7");
     }
 }

@@ -15,6 +15,7 @@ use governor::{Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::client::Asker;
+use super::streams::Streams;
 use crate::reader::Reader;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -26,10 +27,21 @@ const CLEAN_EVERY: u32 = 10_000;
 
 /// Who is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Who {
+pub enum Who {
+    /// An account.
     Account(String),
+    /// A key.
     Key(String),
+    /// An address, or what is counted as one.
     Address(IpAddr),
+}
+
+impl Who {
+    /// The account or key of a reader.
+    pub fn of(reader: &Reader) -> Option<Who> {
+        let account = reader.user.clone().map(Who::Account);
+        account.or_else(|| reader.key.clone().map(Who::Key))
+    }
 }
 
 type Limiter = RateLimiter<Who, DefaultKeyedStateStore<Who>, DefaultClock, StateInformationMiddleware>;
@@ -39,6 +51,8 @@ pub struct Limits {
     counting: RwLock<Counting>,
     counted: AtomicU32,
     under_way: Semaphore,
+    /// Live streams.
+    pub streams: Streams,
 }
 
 /// By which rate is counted.
@@ -67,10 +81,15 @@ pub struct Rate {
 }
 
 impl Limits {
-    /// So many requests at once of all.
-    pub fn new(at_once: usize) -> Limits {
+    /// So many requests at once of all, and so many live streams.
+    pub fn new(at_once: usize, streams: usize) -> Limits {
         let counting = RwLock::new(Counting::by(0));
-        Limits { counting, counted: AtomicU32::new(0), under_way: Semaphore::new(at_once) }
+        Limits {
+            counting,
+            counted: AtomicU32::new(0),
+            under_way: Semaphore::new(at_once),
+            streams: Streams::new(streams),
+        }
     }
 
     /// What counts by that rate; where it is another one than before, from the start.
@@ -105,11 +124,7 @@ impl Limits {
         if self.counted.fetch_add(1, Ordering::Relaxed) % CLEAN_EVERY == CLEAN_EVERY - 1 {
             limiter.retain_recent();
         }
-        let who = match reader {
-            Some(Reader { user: Some(user), .. }) => Who::Account(user.clone()),
-            Some(Reader { key: Some(key), .. }) => Who::Key(key.clone()),
-            _ => Who::Address(asker.address),
-        };
+        let who = reader.and_then(Who::of).unwrap_or_else(|| Who::Address(asker.network()));
         match limiter.check_key(&who) {
             Ok(state) => Ok(Some(Rate { per_second, left: state.remaining_burst_capacity(), wait_seconds: 1 })),
             Err(not_until) => {

@@ -19,15 +19,13 @@ impl Origin {
 
     /// The answer to a browser that asks whether it may ask.
     pub fn preflight(&self, method: &Method) -> Option<Response> {
-        let allowed = self.allowed.as_ref().filter(|_| *method == Method::OPTIONS)?;
+        self.allowed.as_ref().filter(|_| *method == Method::OPTIONS)?;
         let mut response = StatusCode::NO_CONTENT.into_response();
         let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed.clone());
         for (name, value) in [
             (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
             (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-none-match, last-event-id"),
             (header::ACCESS_CONTROL_MAX_AGE, "600"),
-            (header::VARY, "Origin"),
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
@@ -41,7 +39,7 @@ impl Origin {
         }
         if let Some(origin) = &self.allowed {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            let shown = HeaderValue::from_static("etag, retry-after, ratelimit, x-request-id");
+            let shown = HeaderValue::from_static("etag, retry-after, ratelimit, ratelimit-policy, x-request-id");
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, shown);
         }
     }

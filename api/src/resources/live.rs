@@ -21,11 +21,13 @@ use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use crate::commits::{Change, Progress};
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
+use crate::protection::client::Asker;
+use crate::protection::streams::Seat;
 use crate::server::App;
 
 /// How long a reader should wait before it comes back.
@@ -49,6 +51,7 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(3);
 )]
 pub async fn stream(
     State(app): State<App>,
+    asker: Asker,
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
@@ -58,12 +61,7 @@ pub async fn stream(
     let wanted = views.unwrap_or_default();
     let last = headers.get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.trim().parse::<i64>().ok()));
 
-    let seat = app.commits.seat().ok_or_else(|| {
-        Problem::new(
-            Kind::Unavailable,
-            "as many live streams are open as may be; close one, or raise FANDOM_API_LIVE_STREAMS",
-        )
-    })?;
+    let seat = app.limits.streams.seat(&asker)?;
     let changes = app.commits.subscribe();
     let mut latest = app.commits.latest();
     let known = async { latest.wait_for(Option::is_some).await.ok().and_then(|progress| progress.clone()) };
@@ -96,7 +94,7 @@ pub async fn stream(
 
 /// A place among the readers; given back when the stream goes.
 struct Place {
-    _seat: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl Drop for Place {

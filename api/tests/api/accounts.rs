@@ -165,6 +165,62 @@ async fn a_key_does_what_it_was_made_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_gives_no_more_than_it_has() {
+    let service = Service::start().await;
+    let admin = account(&service, "admin", &[], &[]).await;
+    let own = bearer(&service, &admin).await;
+    let ask = async |by: &str, method: Method, path: &str, body: Value| {
+        read(send(&service, method, path, &[("authorization", by)], Some(&body)).await).await
+    };
+    let key = async |by: &str, body: Value| ask(by, Method::POST, "/keys", body).await;
+    let bearer_of = |made: &Answer| format!("Bearer {}", text(&made.json(), "key"));
+    let scopes = ["keys.write", "users.write", "figures.read"];
+    let made = key(&own, json!({ "name": "scoped", "role": "admin", "scopes": scopes, "days": 2 })).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let scoped = bearer_of(&made);
+
+    for more in [
+        json!({ "name": "all", "role": "admin" }),
+        json!({ "name": "all of a program", "role": "service" }),
+        json!({ "name": "another", "role": "admin", "scopes": ["figures.read", "audit.read"] }),
+    ] {
+        let refused = key(&scoped, more.clone()).await;
+        assert_eq!(refused.status, 403, "{more}: {}", refused.text);
+    }
+    let as_much = key(&scoped, json!({ "name": "as much", "role": "admin", "scopes": scopes, "days": 90 })).await;
+    assert_eq!(as_much.status, 201, "{}", as_much.text);
+    assert_eq!(as_much.json()["expires_at"], made.json()["expires_at"], "it holds no longer than its maker");
+    let child = bearer_of(&as_much);
+
+    let ids = service.select("select jsonb_object_agg(role, id) from app.users").await;
+    let users = format!("/users/{}", text(&ids, "admin"));
+    for (method, path, body) in [
+        (Method::POST, "/users".to_owned(), json!({ "email": "new@example.com", "role": "admin" })),
+        (Method::POST, "/users".to_owned(), json!({ "email": "new@example.com", "role": "analyst" })),
+        (Method::POST, format!("{users}/reset"), json!({})),
+        (Method::DELETE, format!("{users}/second-factor"), json!({})),
+        (Method::PATCH, users.clone(), json!({ "disabled": false })),
+        (Method::PATCH, users.clone(), json!({ "role": "manager" })),
+    ] {
+        let refused = ask(&scoped, method.clone(), &path, body.clone()).await;
+        assert_eq!(refused.status, 403, "{method} {path} {body}: {}", refused.text);
+    }
+    let chatter = json!({ "email": "new@example.com", "role": "chatter" });
+    assert_eq!(ask(&scoped, Method::POST, "/users", chatter.clone()).await.status, 403, "it cannot be told of commits");
+    assert_eq!(ask(&own, Method::POST, "/users", chatter).await.status, 201);
+    assert_eq!(ask(&scoped, Method::PATCH, &users, json!({ "name": "Ada" })).await.status, 200, "a name gives nothing");
+
+    assert_eq!(people::get(&service, "/sales", &child).await.status, 200);
+    let administration = administration(&service);
+    let other = administration.add_user("other@example.com", "admin", [Vec::new(), Vec::new()], None);
+    other.await.expect("an account");
+    assert_eq!(ask(&scoped, Method::PATCH, &users, json!({ "disabled": true })).await.status, 200);
+    for stopped in [&scoped, &child] {
+        assert_eq!(people::get(&service, "/sales", stopped).await.status, 401, "it stops with its administrator");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_trail_cannot_take_is_not_done() {
     let service = Service::start().await;
     let email = account(&service, "analyst", &[], &[]).await;
@@ -253,4 +309,25 @@ async fn two_administrators_who_remove_each_other_leave_one() {
         service.run("update app.users set role = 'admin', disabled_at = null").await;
         service.run("update app.sessions set ended_at = null").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_sign_in_is_no_other_administrator() {
+    let service = Service::start().await;
+    let admin = account(&service, "admin", &[], &[]).await;
+    let own = bearer(&service, &admin).await;
+    let invited = json!({ "email": "new@example.com", "role": "admin" });
+    let invited = read(send(&service, Method::POST, "/users", &[("authorization", &own)], Some(&invited)).await).await;
+    assert_eq!(invited.status, 201, "{}", invited.text);
+    let id = service.select("select to_jsonb(id) from app.users where password is not null").await;
+    let path = format!("/users/{}", id.as_str().expect("an id"));
+    for change in [json!({ "role": "analyst" }), json!({ "disabled": true })] {
+        let answer = send(&service, Method::PATCH, &path, &[("authorization", &own)], Some(&change)).await;
+        assert_eq!(answer.status(), 409, "{change}");
+    }
+    let chosen = json!({ "token": text(&invited.json(), "token"), "password": PASSWORD });
+    assert_eq!(post(&service, "/auth/reset", &chosen).await.status, 204);
+    let change = json!({ "role": "analyst" });
+    let answer = send(&service, Method::PATCH, &path, &[("authorization", &own)], Some(&change)).await;
+    assert_eq!(answer.status(), 200, "now there is another");
 }

@@ -136,3 +136,24 @@ async fn who_is_slow_or_many_keeps_nobody_out() {
     }
     service.stop().await.expect("a clean stop");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_nothing_keeps_nobody_out() {
+    let settings = [("FANDOM_API_HEADER_SECONDS", "1"), ("FANDOM_API_CONNECTIONS", "3")];
+    let service = Service::over(Cluster::shared().await.database().await, &settings).await;
+    let much = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".repeat(12);
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a small window");
+        let mut stream = socket.connect(service.address).await.expect("a connection");
+        stream.write_all(much.as_bytes()).await.expect("requests");
+        silent.push(stream);
+    }
+    let begun = Instant::now();
+    let answer = tokio::time::timeout(Duration::from_secs(15), service.get("/health")).await;
+    assert_eq!(answer.expect("a place is free again").status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    drop(silent);
+    service.stop().await.expect("a clean stop");
+}

@@ -134,3 +134,32 @@ async fn keys_that_sign_are_replaced_while_tokens_hold() {
         assert_eq!(people::get(&again, "/fans", bearer).await.status, 200);
     }
 }
+
+/// A key that has signed for 30 days is replaced in the middle of the life of a process.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_process_changes_the_key_that_signs() {
+    let service = Service::start().await;
+    let email = account(&service, "analyst", &[], &[]).await;
+    let ours = Ours::of(&service, &email).await;
+    let old = people::bearer(&service, &email).await;
+    service.run("update app.signing_keys set created_at = created_at - interval '30 days'").await;
+    // What is known of the keys is looked at again when a token names one that is not known, at most every five seconds.
+    let unknown = format!("Bearer {}", ours.signed(json!({ "kid": "other" }), json!({}), &ours.key));
+    let mut new = old.clone();
+    let kid =
+        |bearer: &str| part(bearer.trim_start_matches("Bearer ").split('.').next().expect("a header"))["kid"].clone();
+    for _ in 0..20 {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert_eq!(people::get(&service, "/fans", &unknown).await.status, 401);
+        new = people::bearer(&service, &email).await;
+        if kid(&new) != kid(&old) {
+            break;
+        }
+    }
+    assert_ne!(kid(&new), kid(&old), "the key that signs is not replaced");
+    for bearer in [&old, &new] {
+        assert_eq!(people::get(&service, "/fans", bearer).await.status, 200);
+    }
+    let signs = "select to_jsonb(kid) from app.signing_keys order by created_at desc limit 1";
+    assert_eq!(service.select(signs).await, kid(&new));
+}

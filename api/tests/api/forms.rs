@@ -1,10 +1,14 @@
 //! The forms of a list: fewer fields, CSV, JSON Lines, workbooks; each with the rows that the pages have.
 
 use std::io::Cursor;
+use std::time::{Duration, Instant};
 
 use calamine::{Data, Reader, Xlsx};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
+use crate::cluster::Cluster;
 use crate::fixture;
 use crate::service::{Service, plain};
 
@@ -197,4 +201,39 @@ async fn a_large_export_is_whole_and_of_one_commit() {
         assert!(tries < 100, "the places of exports that were left are not given back");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+/// Whoever asked for a workbook is gone before it is whole: its place is free for the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workbook_that_nobody_waits_for_is_left() {
+    let postgres = Cluster::shared().await.database().await;
+    let service = Service::over(postgres, &[("FANDOM_API_POOL", "2")]).await;
+    fixture::fill(&service).await;
+    service
+        .run(
+            "insert into views.sales_day
+             select creator_id, chatter_id, date '2000-01-01' + n / 40, 'Type ' || n % 40, creator, chatter, n, n, 1, 0, 0
+             from (select * from views.sales_day limit 1) one, generate_series(1, 150000) n",
+        )
+        .await;
+    let url = service.url("/api/v1/sales?format=xlsx");
+    let begun = Instant::now();
+    bytes(&service, "/sales?format=xlsx").await;
+    let whole = begun.elapsed();
+    let mut left = TcpStream::connect(service.address).await.expect("a connection");
+    let bearer = "authorization: Bearer a-key-of-the-tests-that-opens-nothing-else";
+    let request = format!("GET /api/v1/sales?format=xlsx HTTP/1.1\r\nhost: localhost\r\n{bearer}\r\n\r\n");
+    left.write_all(request.as_bytes()).await.expect("a request");
+    let mut head = [0; 12];
+    left.read_exact(&mut head).await.expect("the beginning of an answer");
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let taken = service.http.get(&url).send().await.expect("an answer");
+    assert_eq!(taken.status(), 503, "there is one place");
+    drop(left);
+    let begun = Instant::now();
+    while service.http.get(service.url("/api/v1/creators?format=csv")).send().await.expect("an answer").status() != 200
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(begun.elapsed() < whole / 3, "{:?} after it was left, of {whole:?} for the whole", begun.elapsed());
 }

@@ -331,3 +331,38 @@ async fn a_change_and_its_entry_in_the_trail_hold_together() {
     let both = json!(["/api/v1/ingest/mappings/one", "/api/v1/ingest/mappings/two"]);
     assert_eq!(service.select(noted).await, both);
 }
+
+/// Postgres has no text with the character U+0000.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_text_can_have_is_asked_wrongly() {
+    let (service, _folder) = service(&[]).await;
+    for (method, path) in [
+        (Method::GET, "/uploads/%00"),
+        (Method::DELETE, "/uploads/a%00b"),
+        (Method::POST, "/uploads/%00/reprocess"),
+        (Method::GET, "/uploads/%00/rejects"),
+        (Method::GET, "/requests/%00"),
+        (Method::GET, "/mappings/%00"),
+        (Method::DELETE, "/mappings/%00"),
+    ] {
+        problem(&send(&service, method, path, &[], Vec::new()).await, 404, "not-found");
+    }
+    let mapping = json!({ "kind": "message", "columns": { "sender": "a\0", "sent_date": "d", "sent_time": "d", "sent_to": "t",
+        "creator": { "value": "Tania (OF)" } } });
+    let several = json!({ "mappings": [mapping] });
+    for (method, path, body) in [
+        (Method::POST, "/mappings/suggest", json!({ "upload": "\0" })),
+        (Method::POST, "/mappings/preview", json!({ "file": "inbox:\0", "mapping": mapping })),
+        (Method::PUT, "/mappings/crm", mapping.clone()),
+        (Method::POST, "/mappings/import", several),
+    ] {
+        problem(&send(&service, method, path, &[], body.to_string().into_bytes()).await, 422, "invalid-body");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removing_a_mapping_that_is_not_there_is_no_deed() {
+    let (service, _folder) = service(&[]).await;
+    problem(&send(&service, Method::DELETE, "/mappings/none", &[], Vec::new()).await, 404, "not-found");
+    assert_eq!(service.select("select to_jsonb(count(*)) from app.audit").await, 0);
+}

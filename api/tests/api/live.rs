@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
+use crate::people::{account, bearer, send};
 use crate::service::Service;
 
 /// Reads a stream of server-sent events.
@@ -281,4 +282,48 @@ async fn hundreds_of_streams_are_told_and_end() {
         assert_eq!(stream.event().await, None);
     }
     assert!(begun.elapsed() < Duration::from_secs(4), "the streams took {:?} to end", begun.elapsed());
+}
+
+/// Of 64 streams one account may have eight, and one address 32.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_all_streams() {
+    let postgres = Cluster::shared().await.database().await;
+    let settings = [("FANDOM_API_LIVE_STREAMS", "64"), ("FANDOM_API_PROXIES", "127.0.0.1")];
+    let service = Service::over(postgres, &settings).await;
+    begin(&service, 100).await;
+    let mut bearers = Vec::new();
+    for role in ["admin", "manager", "analyst", "chatter", "creator"] {
+        let email = account(&service, role, &[], &[]).await;
+        bearers.push(bearer(&service, &email).await);
+    }
+    let open = async |bearer: &str, address: &str| {
+        let headers = [("authorization", bearer), ("x-forwarded-for", address)];
+        send(&service, reqwest::Method::GET, "/live", &headers, None).await
+    };
+    let mut kept = Vec::new();
+    for bearer in &bearers[..4] {
+        for _ in 0..8 {
+            let stream = open(bearer, "192.0.2.1").await;
+            assert_eq!(stream.status(), 200);
+            kept.push(stream);
+        }
+    }
+    let one_more = open(&bearers[0], "192.0.2.2").await;
+    assert_eq!(
+        (one_more.status(), &one_more.headers()["retry-after"]),
+        (429.try_into().expect("a status"), &"2".parse().expect("text"))
+    );
+    assert_eq!(open(&bearers[4], "192.0.2.1").await.status(), 429, "the address has its half");
+    assert_eq!(open(&bearers[4], "192.0.2.2").await.status(), 200);
+    assert_eq!(
+        service.get_with("/api/v1/ingest/events?upload=none", &[]).await.status,
+        404,
+        "who runs it is not bound"
+    );
+    kept.clear();
+    let begun = std::time::Instant::now();
+    while open(&bearers[0], "192.0.2.1").await.status() != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "places are not given back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

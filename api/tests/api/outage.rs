@@ -1,13 +1,18 @@
 //! Postgres goes away and comes back.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use fandom_services::postgres::PostgresSettings;
 use futures_util::future::join_all;
 use serde_json::Value;
+use tokio::net::{TcpListener, UnixStream};
+use tokio_postgres::config::Host;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::fixture;
+use crate::people::{self, PASSWORD};
 use crate::service::Service;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,5 +163,101 @@ async fn the_api_starts_before_postgres() {
         }
         assert!(begun.elapsed() < Duration::from_secs(10), "the API did not come back: {}", answer.text);
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Stands before Postgres, and can fall silent: what comes over connections of before is taken and goes nowhere.
+struct Between {
+    settings: PostgresSettings,
+    silence: Mutex<CancellationToken>,
+}
+
+impl Between {
+    async fn start(postgres: &PostgresSettings) -> Arc<Between> {
+        let Some(Host::Unix(directory)) = postgres.config.get_hosts().first().cloned() else { panic!("a socket") };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let database = postgres.config.get_dbname().expect("a database");
+        let url = format!("host=127.0.0.1 port={port} user=postgres dbname={database}");
+        let settings = PostgresSettings::parse(&url).ok().expect("it is one");
+        let between = Arc::new(Between { settings, silence: Mutex::default() });
+        let own = between.clone();
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let silence = own.silence.lock().expect("a lock").clone();
+                let socket = directory.join(".s.PGSQL.5432");
+                tokio::spawn(async move {
+                    let mut far = UnixStream::connect(socket).await.expect("Postgres");
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => return,
+                        () = silence.cancelled() => {}
+                    }
+                    drop(far);
+                    tokio::time::sleep(Duration::from_secs(600)).await;
+                    drop(near);
+                });
+            }
+        });
+        between
+    }
+
+    /// Nothing more comes over the connections that there are; new ones are as before.
+    fn fall_silent(&self) {
+        let mut silence = self.silence.lock().expect("a lock");
+        std::mem::take(&mut *silence).cancel();
+    }
+}
+
+/// The host of Postgres vanishes without a word, and another one takes its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_fell_silent_are_replaced() {
+    let direct = Cluster::shared().await.database().await;
+    let between = Between::start(&direct).await;
+    let sql = direct.connect().await.expect("a connection");
+    let service = Service::with(sql, between.settings.clone(), &[]).await;
+    fixture::fill(&service).await;
+    assert_eq!(service.get("/fans").await.status, 200);
+    let live = service.http.get(service.url("/api/v1/live")).timeout(Duration::from_secs(60));
+    let mut live = live.send().await.expect("a stream");
+    between.fall_silent();
+    let begun = Instant::now();
+    let answer = service.get("/fans?limit=3").await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+
+    service.commit(2000, &["fans"]).await;
+    let mut told = String::new();
+    while !told.contains("id: 2000") && !told.contains("id:2000") {
+        let chunk =
+            tokio::time::timeout(Duration::from_secs(30), live.chunk()).await.expect("in time").expect("a chunk");
+        told.push_str(&String::from_utf8_lossy(&chunk.expect("the stream goes on")));
+        assert!(begun.elapsed() < Duration::from_secs(40), "the stream is told nothing more: {told}");
+    }
+    service.stop().await.expect("a clean stop");
+}
+
+/// More sign in than there are connections for accounts, and Postgres makes them wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_ins_without_a_connection_are_sent_away_in_time() {
+    let postgres = Cluster::shared().await.database().await;
+    let service = Service::over(postgres, &[("FANDOM_API_TIMEOUT_SECONDS", "4")]).await;
+    let email = people::account(&service, "analyst", &[], &[]).await;
+    service.run("begin; lock table app.users in access exclusive mode").await;
+    let begun = Instant::now();
+    let names: Vec<String> = (0..10).map(|place| format!("somebody{place}@example.com")).collect();
+    let answers = join_all(names.iter().map(|name| people::sign_in(&service, name, PASSWORD))).await;
+    assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", begun.elapsed());
+    for answer in &answers {
+        assert_eq!(answer.status, 503, "{}", answer.text);
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    let no_connection = answers.iter().filter(|answer| answer.text.contains("no connection")).count();
+    assert!(no_connection >= 6, "{no_connection} were sent away for want of a connection");
+    assert_eq!(service.get("/fans").await.status, 200, "figures have connections of their own");
+    service.run("commit").await;
+    let begun = Instant::now();
+    while people::sign_in(&service, &email, PASSWORD).await.status != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(8), "nobody can sign in any more");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

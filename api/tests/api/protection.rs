@@ -174,3 +174,159 @@ async fn an_address_that_tries_many_accounts_waits() {
     }
     assert_eq!((statuses[0], statuses[10], statuses[24]), (401, 401, 429), "{statuses:?}");
 }
+
+/// Own sign-ins beside guesses give attempts of their address back, and no wait that guesses brought.
+#[tokio::test(flavor = "multi_thread")]
+async fn own_sign_ins_do_not_end_the_wait_of_their_address() {
+    let service = Service::start().await;
+    let email = account(&service, "analyst", &[], &[]).await;
+    for round in 0..16 {
+        let guesses = (0..8).map(|guess| {
+            let (service, name) = (&service, format!("guess{round}-{guess}@example.com"));
+            async move { people::sign_in(service, &name, "a guess").await.status }
+        });
+        let own = people::sign_in(&service, &email, PASSWORD);
+        futures_util::future::join(futures_util::future::join_all(guesses), own).await;
+    }
+    let guessed = "select to_jsonb(count(*)) from app.audit where action = 'session.refused'";
+    let guessed = service.select(guessed).await.as_i64().expect("a number");
+    assert!((10..=25).contains(&guessed), "{guessed} of 128 guesses were looked at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forgotten_passwords_do_not_slow_sign_ins() {
+    let service = Service::start().await;
+    let email = account(&service, "analyst", &[], &[]).await;
+    let mut statuses = Vec::new();
+    for place in 0..25 {
+        let body = json!({ "email": format!("somebody{place}@example.com") });
+        statuses.push(people::post(&service, "/auth/forgotten", &body).await.status);
+    }
+    assert_eq!((statuses[0], statuses[24]), (202, 429), "{statuses:?}");
+    assert_eq!(people::sign_in(&service, &email, PASSWORD).await.status, 200);
+}
+
+/// In a network of IPv6 everybody has as many addresses as they like. The proxy is believed as one of a network.
+#[tokio::test(flavor = "multi_thread")]
+async fn neighbours_of_ipv6_share_what_they_may_try() {
+    let postgres = Cluster::shared().await.database().await;
+    let settings = [("FANDOM_API_PROXIES", "10.0.0.0/8, 127.0.0.0/8"), ("FANDOM_API_RATE", "8")];
+    let service = Service::over(postgres, &settings).await;
+    let ask = async |address: String, method: Method, path: &str, body: Option<&serde_json::Value>| {
+        let headers = [("x-forwarded-for", address.as_str())];
+        send(&service, method, path, &headers, body).await.status().as_u16()
+    };
+    let mut statuses = Vec::new();
+    for guess in 0..25 {
+        let body = json!({ "email": format!("guess{guess}@example.com"), "password": "a guess" });
+        statuses.push(ask(format!("2001:db8:0:1::{guess:x}"), Method::POST, "/auth/login", Some(&body)).await);
+    }
+    assert_eq!((statuses[0], statuses[10], statuses[24]), (401, 401, 429), "{statuses:?}");
+    let body = json!({ "email": "guess@example.com", "password": "a guess" });
+    assert_eq!(ask("2001:db8:0:2::1".into(), Method::POST, "/auth/login", Some(&body)).await, 401);
+
+    let mut refused = 0;
+    for place in 0..100 {
+        refused += u32::from(ask(format!("2001:db8:7:7:{place:x}::1"), Method::GET, "/health", None).await == 429);
+    }
+    assert!(refused > 20, "{refused} of 100");
+    assert_eq!(ask("2001:db8:7:8::1".into(), Method::GET, "/health", None).await, 200);
+}
+
+/// What is made up costs Postgres nothing once its address has asked too often, and never the turn of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn made_up_credentials_keep_nobody_waiting() {
+    let postgres = Cluster::shared().await.database().await;
+    let service = Service::over(postgres, &[("FANDOM_API_RATE", "1")]).await;
+    let email = account(&service, "analyst", &[], &[]).await;
+    let tokens = people::tokens(&service, &email).await;
+    let made_up = async |place: u32| people::get(&service, "/fans", &format!("Bearer fandom_made-up-{place}")).await;
+    let mut statuses = Vec::new();
+    for place in 0..12 {
+        statuses.push(made_up(place).await.status);
+    }
+    assert_eq!(statuses[0], 401, "{statuses:?}");
+    assert_eq!(statuses[11], 429, "{statuses:?}");
+    service.run("begin; lock table app.api_keys in access exclusive mode").await;
+    let begun = Instant::now();
+    assert_eq!(made_up(20).await.status, 429);
+    assert!(begun.elapsed() < Duration::from_secs(2), "it asked Postgres: {:?}", begun.elapsed());
+    service.run("rollback").await;
+
+    // As whoever changes something has it, until that is in the trail.
+    service.run("begin; select pg_advisory_xact_lock(x'0066616e61756474'::bigint)").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let begun = Instant::now();
+    let answer = people::post(&service, "/auth/refresh", &json!({ "refresh_token": "made up" })).await;
+    assert_eq!(answer.status, 401, "{}", answer.text);
+    assert!(begun.elapsed() < Duration::from_secs(2), "it waited its turn: {:?}", begun.elapsed());
+    service.run("rollback").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let body = json!({ "refresh_token": tokens["refresh_token"] });
+    assert_eq!(people::post(&service, "/auth/refresh", &body).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_no_cookie_counts_that_a_neighbour_can_set() {
+    let postgres = Cluster::shared().await.database().await;
+    let settings = [("FANDOM_API_HOSTS", "figures.example"), ("FANDOM_API_PROXIES", "127.0.0.1")];
+    let service = Service::over(postgres, &settings).await;
+    let email = account(&service, "analyst", &[], &[]).await;
+    let outside = [("host", "figures.example"), ("x-forwarded-proto", "https")];
+    let answer = browser_sign_in(&service, &email, &outside).await;
+    let secret = answer.header("set-cookie").split(['=', ';']).nth(1).expect("a value").to_owned();
+    let me = async |cookie: &str, headers: &[(&str, &str)]| {
+        let headers: Vec<_> = headers.iter().copied().chain([("cookie", cookie)]).collect();
+        send(&service, Method::GET, "/auth/me", &headers, None).await.status().as_u16()
+    };
+    let (whole, plain) = (format!("__Host-fandom={secret}"), format!("fandom={secret}"));
+    assert_eq!(me(&whole, &outside).await, 200);
+    assert_eq!(me(&plain, &outside).await, 401);
+    assert_eq!(me(&plain, &outside[..1]).await, 401, "nor by another name than those of loopback");
+    assert_eq!(me(&format!("fandom=planted; {whole}"), &outside).await, 200, "the own one counts");
+    assert_eq!(me(&plain, &[]).await, 200, "as browsers have it on loopback");
+}
+
+/// Answers that are made around all others have what those have.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_has_the_safe_headers() {
+    let postgres = Cluster::shared().await.database().await;
+    let settings = [("FANDOM_API_ORIGINS", "https://board.example"), ("FANDOM_API_TIMEOUT_SECONDS", "1")];
+    let service = Service::over(postgres, &settings).await;
+    let origin = ("origin", "https://board.example");
+    let locker = service.postgres.connect().await.expect("a connection");
+    locker.batch_execute("begin; lock table views.sales_day in access exclusive mode").await.expect("a lock");
+    let late = service.get_with("/api/v1/sales", &[origin]).await;
+    let elsewhere = service.get_with("/api/v1/fans", &[origin, ("host", "rebound.example")]).await;
+    let usual = service.get_with("/api/v1/fans", &[origin]).await;
+    assert_eq!((late.status, elsewhere.status, usual.status), (503, 421, 200));
+    for answer in [late, elsewhere, usual] {
+        assert_eq!(answer.header("access-control-allow-origin"), "https://board.example", "{answer:?}");
+        assert!(answer.header("access-control-expose-headers").contains("ratelimit-policy"));
+        assert!(answer.header("content-security-policy").contains("default-src 'none'"));
+        assert!(answer.header("vary").contains("origin"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_too_many_is_turned_away() {
+    let postgres = Cluster::shared().await.database().await;
+    let service = Service::over(postgres, &[("FANDOM_API_AT_ONCE", "2")]).await;
+    let locker = service.postgres.connect().await.expect("a connection");
+    locker.batch_execute("begin; lock table views.sales_day in access exclusive mode").await.expect("a lock");
+    let held = async { tokio::join!(service.get("/sales?limit=1"), service.get("/sales?limit=2")) };
+    let others = async {
+        let waiting = "select to_jsonb(count(*) >= 2) from pg_stat_activity where wait_event_type = 'Lock'
+                       and datname = current_database()";
+        while service.select(waiting).await != true {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let turned_away = service.get("/fans").await;
+        locker.batch_execute("rollback").await.expect("unlocked");
+        turned_away
+    };
+    let ((first, second), turned_away) = tokio::join!(held, others);
+    assert_eq!((turned_away.status, turned_away.header("retry-after")), (503, "2"), "{}", turned_away.text);
+    assert_eq!((first.status, second.status), (200, 200));
+    assert_eq!(service.get("/fans").await.status, 200, "there is room again");
+}

@@ -59,11 +59,7 @@ pub(super) fn start(part: &'static str, disks: Vec<Disk>) {
     for level in ["warn", "error"] {
         counter!(LOG_LINES.name, "level" => level, "module" => "").increment(0);
     }
-    let earlier = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        counter!(PANICS.name).increment(1);
-        earlier(panic);
-    }));
+    count_panics();
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     gauge!(STARTED.name).set(started.as_secs_f64());
     let watch = move || {
@@ -75,6 +71,15 @@ pub(super) fn start(part: &'static str, disks: Vec<Disk>) {
     };
     // A system that has no thread left for this has other troubles, which tell of themselves.
     let _ = std::thread::Builder::new().name("process-metrics".to_owned()).spawn(watch);
+}
+
+/// Counts panics from now on, also those that are caught.
+fn count_panics() {
+    let earlier = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        counter!(PANICS.name).increment(1);
+        earlier(panic);
+    }));
 }
 
 /// Counts a warning or an error in the log.
@@ -128,6 +133,20 @@ fn number_after(text: &str, label: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_that_is_caught_is_counted() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let page = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            describe(METRICS);
+            count_panics();
+            assert!(page.render().contains("fandom_process_panics_total 0"));
+            // As a handler of the API does, whose request is answered all the same.
+            assert!(std::panic::catch_unwind(|| panic!("of a test")).is_err());
+        });
+        assert!(page.render().contains("fandom_process_panics_total 1"), "{}", page.render());
+    }
 
     #[test]
     fn figures_of_proc_are_read() {

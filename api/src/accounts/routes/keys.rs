@@ -67,7 +67,7 @@ pub async fn list(State(database): State<Database>, mut parameters: Parameters) 
     responses((status = 201, description = "The key, with its secret, which is told once", body = Value)),
 )]
 pub async fn make(State(accounts): State<Accounts>, asker: Asker, reader: Reader, Body(asked): Body<NewKey>) -> Answer {
-    let key = accounts.make_key(&asked, reader.user.as_deref(), &reader.name, &asker).await?;
+    let key = accounts.make_key(&asked, &reader, &asker).await?;
     Ok(private(StatusCode::CREATED, key))
 }
 

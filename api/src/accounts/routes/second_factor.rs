@@ -96,6 +96,6 @@ pub async fn remove(
     responses((status = 204, description = "It is gone")),
 )]
 pub async fn reset(State(accounts): State<Accounts>, Id(id): Id, asker: Asker, reader: Reader) -> Answer {
-    accounts.reset_second_factor(&id, &reader.name, &asker).await?;
+    accounts.reset_second_factor(&id, &reader, &asker).await?;
     Ok(done())
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio_postgres::types::Type;
 
 use super::{Answer, Id, done, private};
-use crate::accounts::identify::{COOKIES, Credentials};
+use crate::accounts::identify::{Credentials, cookie_name};
 use crate::accounts::sessions::{self, SignIn, SignedIn};
 use crate::accounts::{Accounts, tokens};
 use crate::audit::{self, Entry};
@@ -27,8 +27,7 @@ use crate::values::{Instant, record};
 /// A cookie of a session; one without a value is taken away. Over plain HTTP it is set on loopback alone, and without `Secure`,
 /// since not every browser takes such a cookie there.
 fn with_cookie(accounts: &Accounts, mut response: Response, asker: &Asker, value: Option<&str>) -> Response {
-    let [secure, plain] = COOKIES;
-    let (name, flag) = if asker.plain_loopback { (plain, "") } else { (secure, "; Secure") };
+    let (name, flag) = (cookie_name(asker), if asker.plain_loopback { "" } else { "; Secure" });
     let (value, age) = value.map_or(("", 0), |value| (value, u64::from(accounts.settings.now().sessions.hours) * 3600));
     let cookie = format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{flag}");
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
@@ -53,7 +52,7 @@ pub async fn login(
     headers: HeaderMap,
     Body(asked): Body<SignIn>,
 ) -> Answer {
-    let before = match Credentials::of(&headers) {
+    let before = match Credentials::of(&headers, &asker) {
         Credentials::Cookie(secret) => Some(secret),
         _ => None,
     };

@@ -73,7 +73,7 @@ pub async fn invite(
     reader: Reader,
     Body(asked): Body<Invitation>,
 ) -> Answer {
-    let (id, secret) = accounts.invite(&asked, &reader.name, &asker).await?;
+    let (id, secret) = accounts.invite(&asked, &reader, &asker).await?;
     let body = match accounts.mail.clone() {
         Some(mail) => {
             mail.send(asked.email.trim().to_owned(), true, secret);
@@ -99,7 +99,7 @@ pub async fn change(
     reader: Reader,
     Body(asked): Body<Change>,
 ) -> Answer {
-    Ok(private(StatusCode::OK, accounts.change(&id, asked, &reader.name, &asker).await?))
+    Ok(private(StatusCode::OK, accounts.change(&id, asked, &reader, &asker).await?))
 }
 
 /// Lets the owner of an account choose another password.
@@ -109,7 +109,7 @@ pub async fn change(
     responses((status = 201, description = "The token of a link that lets the password be chosen", body = Value)),
 )]
 pub async fn reset(State(accounts): State<Accounts>, Id(id): Id, asker: Asker, reader: Reader) -> Answer {
-    let secret = accounts.reset(&id, &reader.name, &asker).await?;
+    let secret = accounts.reset(&id, &reader, &asker).await?;
     Ok(private(StatusCode::CREATED, json!({ "id": id, "token": secret })))
 }
 

@@ -20,6 +20,7 @@ use crate::listing::{Key, Listing};
 use crate::openapi::List;
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
+use crate::protection::body::without_nul;
 use crate::server::App;
 use crate::values::{Instant, record};
 
@@ -182,9 +183,11 @@ pub async fn remove(
     let name = of_path(name)?;
     let mut connection = database.connection().await?;
     let change = connection.change().await?;
-    let removed = change.run(stored::remove(change.transaction(), &name)).await?;
+    if !change.run(stored::remove(change.transaction(), &name)).await? {
+        return Err(none());
+    }
     change.commit().await?;
-    if removed { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(none()) }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Which mapping would suit a file.
@@ -247,6 +250,7 @@ fn check(mapping: &Mapping) -> Result<(), Problem> {
 
 fn from_json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
     let body = body.map_err(|_| Problem::new(Kind::TooLarge, "the body is too large, or ended early"))?;
+    without_nul(&body)?;
     serde_json::from_slice(&body).map_err(|error| unreadable(&error))
 }
 

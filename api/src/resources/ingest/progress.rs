@@ -29,7 +29,8 @@ use tokio_postgres::AsyncMessage;
 use super::uploads::{self, Entry};
 use crate::database::Database;
 use crate::parameters::Parameters;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
+use crate::protection::client::Asker;
 use crate::server::App;
 
 /// How many changes a reader may be behind.
@@ -126,15 +127,10 @@ fn told(entry: &Entry) -> (String, String) {
     params(("upload" = Option<String>, Query, description = "An upload; all of them without it")),
     responses((status = 200, description = "Events, as long as both sides stay", body = String, content_type = "text/event-stream")),
 )]
-pub async fn stream(State(app): State<App>, mut parameters: Parameters) -> Result<Response, Problem> {
+pub async fn stream(State(app): State<App>, asker: Asker, mut parameters: Parameters) -> Result<Response, Problem> {
     let only = parameters.text("upload");
     parameters.finish()?;
-    let seat = app.commits.seat().ok_or_else(|| {
-        Problem::new(
-            Kind::Unavailable,
-            "as many live streams are open as may be; close one, or raise FANDOM_API_LIVE_STREAMS",
-        )
-    })?;
+    let seat = app.limits.streams.seat(&asker)?;
     // Changes from here on are told, so none is lost between the first event and the next.
     let changes = app.progress.changes.subscribe();
     let first = match &only {
