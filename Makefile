@@ -38,21 +38,23 @@ walk: ## set up, then break what alerts name, one thing after the other, and see
 	cargo build --release --locked -p fandom
 	cargo test --release --locked -p fandom-tests --test e2e -- --ignored --nocapture walk::
 
-bench: ## set up, then measure speed, freshness and memory (bench/README.md)
+bench: ## set up, then measure speed, freshness and memory (bench/README.md); results in target/bench.json too
 	@scripts/setup
 	cargo build --release --locked -p fandom -p fandom-bench
-	"$(TARGET)/release/fandom-bench" parse
-	"$(TARGET)/release/fandom-bench" ingest
-	"$(TARGET)/release/fandom-bench" ingest --rows 5000000 --fans 312500
-	"$(TARGET)/release/fandom-bench" freshness
-	"$(TARGET)/release/fandom-bench" freshness --rates 5 --rows-per-file 1 --fans 1000000
+	@rm -f "$(TARGET)/bench.json"
+	"$(TARGET)/release/fandom-bench" --json "$(TARGET)/bench.json" parse
+	"$(TARGET)/release/fandom-bench" --json "$(TARGET)/bench.json" ingest
+	"$(TARGET)/release/fandom-bench" --json "$(TARGET)/bench.json" ingest --rows 5000000 --fans 312500
+	"$(TARGET)/release/fandom-bench" --json "$(TARGET)/bench.json" freshness
+	"$(TARGET)/release/fandom-bench" --json "$(TARGET)/bench.json" freshness --rates 5 --rows-per-file 1 --fans 1000000
+	"$(TARGET)/release/fandom-bench" --json "$(TARGET)/bench.json" api
 
 bench-peers: ## set up, then measure limits and other designs (bench/RESULTS.md)
 	@scripts/setup --python
 	cargo build --release --locked -p fandom -p fandom-bench
 	CARGO_TARGET_DIR="$(TARGET)" bench/peers/run
 
-check: ## set up, then format, lints, documentation, dependencies, deployments
+check: ## set up, then format, lints, documentation, dependencies, deployments, dashboards
 	@scripts/setup --check
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
@@ -61,6 +63,7 @@ check: ## set up, then format, lints, documentation, dependencies, deployments
 	RUSTFLAGS="--cfg fuzzing" cargo check --quiet --manifest-path connectors/fuzz/Cargo.toml --target-dir target/fuzz --lib --bin seeds
 	@scripts/dependencies
 	@scripts/deployments
+	@grafana/check/run --prove
 
 clean: ## remove what was built; the data in .fandom stays
 	cargo clean

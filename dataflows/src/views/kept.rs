@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{TABLES, chatter, creator_day, files, names};
+use super::{TABLES, chatter, creator_day, files, hours_day, names};
 use crate::calendar::{Local, Window};
 use crate::sink::table::Table;
 
@@ -45,8 +45,9 @@ impl Kept {
     /// The windows for which there is a view.
     pub fn windows(&self) -> Windows {
         let of_chatters = [&chatter::HOUR, &chatter::DAY, &chatter::WEEK, &chatter::MONTH, &chatter::ALL];
+        let [hour, day, week, month, all] = of_chatters.map(|table| self.keeps(table));
         Windows {
-            of_chatters: of_chatters.map(|table| self.keeps(table)),
+            of_chatters: [hour, day || self.keeps(&hours_day::TABLE), week, month, all],
             days_of_creators: self.keeps(&creator_day::TABLE),
         }
     }
