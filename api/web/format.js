@@ -50,6 +50,15 @@ export function ago(instant, now = Date.now()) {
   return many(Math.floor(passed / 86400), "day") + " ago";
 }
 
+/** How far ahead an instant is, roughly. */
+export function ahead(instant, now = Date.now()) {
+  const left = (new Date(instant).getTime() - now) / 1000;
+  if (left < 10) return "at once";
+  if (left < 60) return `in ${Math.floor(left)} s`;
+  if (left < 3600) return `in ${Math.floor(left / 60)} min`;
+  return `in ${Math.floor(left / 3600)} h`;
+}
+
 /** A hue for a name: the same name always has the same. */
 export function hue(name) {
   let hash = 0;

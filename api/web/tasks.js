@@ -41,6 +41,7 @@ function line(task) {
   if (task.last_success_at) parts.push(`last went well ${show.ago(task.last_success_at)}`);
   if (task.last_error_at) parts.push(`last failed ${show.ago(task.last_error_at)}`);
   if (task.state === "silent" && task.heartbeat_at) parts.push(`last heard of ${show.ago(task.heartbeat_at)}`);
+  if (task.next_run_at && task.state !== "stopped") parts.push(`next ${show.ahead(task.next_run_at)}`);
   return parts.join(" · ");
 }
 
