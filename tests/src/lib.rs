@@ -5,6 +5,7 @@
 //! - [`api`]: the API, asked over HTTP.
 //! - [`collector`]: a collector of OpenTelemetry that keeps what it is sent.
 //! - [`prometheus`]: Prometheus on a running suite.
+//! - [`psql`]: PostgreSQL's own programs.
 //! - [`topic`]: a topic of the log, as any client reads it.
 //! - [`changelogs`]: the topics of the views against the tables.
 //! - [`expected`]: the tables in Postgres against that truth, record by record.
@@ -15,5 +16,6 @@ pub mod changelogs;
 pub mod collector;
 pub mod expected;
 pub mod prometheus;
+pub mod psql;
 pub mod suite;
 pub mod topic;

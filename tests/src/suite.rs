@@ -89,11 +89,14 @@ impl Suite {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let accounts = DatabaseAccounts::with_new_passwords();
         let suite = Suite { kafka, postgres, inbox, settings, accounts, parts: Vec::new(), dir, _seat: seat };
-        for command in ["migrate", "topics"] {
-            let passwords = suite.accounts.passwords().iter();
-            let passwords = passwords.map(|(account, password)| (account.variable, password));
-            let output = suite.command(command).envs(passwords).output()?;
-            anyhow::ensure!(output.status.success(), "fandom {command}: {}", String::from_utf8_lossy(&output.stderr));
+        for mut command in [suite.migration(), suite.command("topics")] {
+            let output = command.output()?;
+            anyhow::ensure!(
+                output.status.success(),
+                "fandom {:?}: {}",
+                command.get_args(),
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         Ok(suite)
     }
@@ -113,6 +116,13 @@ impl Suite {
             .env("FANDOM_API_RATE", "0")
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
+        command
+    }
+
+    /// The command `fandom migrate`, which makes the accounts of the parts.
+    pub fn migration(&self) -> Command {
+        let mut command = self.command("migrate");
+        command.envs(self.accounts.passwords().iter().map(|(account, password)| (account.variable, password)));
         command
     }
 

@@ -12,6 +12,7 @@ mod golden;
 mod isolation;
 mod monitoring;
 mod publishing;
+mod restore;
 mod soak;
 mod stall;
 mod upgrade;

@@ -10,6 +10,7 @@ use fandom::local::process::find_program;
 use fandom_tests::agency::Agency;
 use fandom_tests::api::Api;
 use fandom_tests::prometheus::{Prometheus, dashboards, metrics_of};
+use fandom_tests::psql;
 use fandom_tests::suite::{Part, Suite, free_addresses, repository};
 use serde_json::Value;
 
@@ -348,7 +349,7 @@ async fn business(suite: &Suite) {
         let output = Command::new(repository().join("grafana/postgres/reader.sh"))
             .env("DATABASE_URL_FILE", &owner)
             .env("GRAFANA_PASSWORD_FILE", &password)
-            .env("PATH", with_psql())
+            .env("PATH", psql::search_path())
             .output()
             .expect("it runs");
         assert!(output.status.success(), "reader.sh: {}", String::from_utf8_lossy(&output.stderr));
@@ -367,13 +368,4 @@ async fn business(suite: &Suite) {
     for other in ["select * from app.uploads", "create table public.t ()", "delete from views.sales_day"] {
         assert!(client.batch_execute(other).await.is_err(), "grafana may {other}");
     }
-}
-
-/// The search path, with the directories of PostgreSQL's programs, which are not everywhere in it.
-fn with_psql() -> String {
-    let mut path = std::env::var("PATH").unwrap_or_default();
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let programs = versions.map(|version| version.path().join("bin")).filter(|bin: &PathBuf| Path::is_dir(bin));
-    programs.for_each(|bin| path = format!("{path}:{}", bin.display()));
-    path
 }
