@@ -171,7 +171,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("FANDOM_API_TIMEOUT_SECONDS", "10", "longest time of a request"),
     setting("FANDOM_API_SLOW_MS", "500", "milliseconds after which a statement is told in the log, without values"),
     setting("FANDOM_API_HEARTBEAT_SECONDS", "15", "seconds after which an idle live stream says that it lives"),
-    setting("FANDOM_API_LIVE_STREAMS", "256", "most live streams at once; an eighth of them for one account or key, half for one address"),
+    setting(
+        "FANDOM_API_LIVE_STREAMS",
+        "256",
+        "most live streams at once; an eighth of them for one account or key, half for one address",
+    ),
     setting("FANDOM_API_HOSTS", "none", "further host names by which the API may be asked, separated by commas"),
     setting(
         "FANDOM_API_KEY",
