@@ -265,6 +265,12 @@ mod tests {
     }
 
     #[test]
+    fn no_header_has_what_postgres_cannot_keep() {
+        let nul = CRM.replace("chatterName", r"chatter\u0000Name");
+        assert!(mapping(&nul).problems().iter().any(|problem| problem.starts_with("columns.sender:")));
+    }
+
+    #[test]
     fn a_creators_day_needs_a_figure() {
         let day = mapping(r#"{"name": "d", "kind": "creator_day", "columns": {"day": "d", "creator": "c"}}"#);
         assert!(day.problems().join("").contains("net.tips"));

@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn silence_is_noticed_unless_the_url_says_otherwise() {
         let of = |url: &str| {
-            let config = PostgresSettings::parse(url).map_err(|_| "a URL").expect("a URL").config;
+            let config = PostgresSettings::parse(url).expect("a URL").config;
             let idle = config.get_keepalives_idle();
             (config.get_tcp_user_timeout().copied(), idle, config.get_keepalives_retries())
         };

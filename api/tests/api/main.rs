@@ -33,4 +33,5 @@ mod scopes;
 mod second_factor;
 mod service;
 mod settings;
+mod throttle;
 mod walk;

@@ -179,7 +179,7 @@ impl Between {
         let port = listener.local_addr().expect("an address").port();
         let database = postgres.config.get_dbname().expect("a database");
         let url = format!("host=127.0.0.1 port={port} user=postgres dbname={database}");
-        let settings = PostgresSettings::parse(&url).ok().expect("it is one");
+        let settings = PostgresSettings::parse(&url).expect("it is one");
         let between = Arc::new(Between { settings, silence: Mutex::default() });
         let own = between.clone();
         tokio::spawn(async move {
