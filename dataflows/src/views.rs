@@ -14,6 +14,7 @@ pub mod contacts;
 pub mod creator_day;
 pub mod daily;
 pub mod fan_clusters;
+pub mod fan_day;
 pub mod fan_history;
 pub mod fan_moves;
 pub mod fans;
@@ -76,7 +77,7 @@ pub struct View<'scope> {
 }
 
 /// The tables of all views. The tables of names come first: the others take their labels from them.
-pub static TABLES: [&Table; 18] = [
+pub static TABLES: [&Table; 19] = [
     &names::CREATORS,
     &names::CHATTERS,
     &names::FAN_NAMES,
@@ -89,6 +90,7 @@ pub static TABLES: [&Table; 18] = [
     &hours_day::TABLE,
     &creator_day::TABLE,
     &fans::TABLE,
+    &fan_day::TABLE,
     &fan_clusters::TABLE,
     &fan_moves::TABLE,
     &as_of::TABLE,
@@ -112,6 +114,7 @@ pub fn all<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Ve
     let clusters = clusters::clusters(sources, &figures, &as_of, settings);
     let fans = fans::fans(&figures, &scores, &clusters.of_fans);
     views.push(fans::view(&fans, settings));
+    views.push(fan_day::view(sources, settings));
     views.push(fan_clusters::view(&fans));
     views.push(fan_moves::view(&clusters.moves));
     views.push(as_of::view(&as_of));
