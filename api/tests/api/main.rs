@@ -3,7 +3,9 @@
 mod accounts;
 mod administered;
 mod asvs;
+mod chatter;
 mod cluster;
+mod compare;
 mod conditional;
 mod connections;
 mod figures;

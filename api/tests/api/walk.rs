@@ -95,7 +95,19 @@ struct Objects {
 async fn objects(service: &Service, path: &str, person: &Person, other: &str) -> Objects {
     let (own, foreign) = match path {
         "/api/v1/creators/{creator}/daily" => (Some(creator(1).to_string()), creator(0).to_string()),
-        "/api/v1/fans/{fan}" => (Some("u0001".to_owned()), "u0002".to_owned()),
+        "/api/v1/chatters/{chatter}" => {
+            // One who works for another creator alone.
+            let elsewhere = format!(
+                "insert into views.chatters values (77, 'Elsewhere') on conflict do nothing;
+                 insert into views.chatter_all (creator_id, chatter_id, messages_sent, ppvs_sent, ppvs_unlocked, ppv_sales_cents, characters,
+                     replies, reply_seconds_sum, mass_messages, fans_chatted, fans_spent) values ({}, 77, 1, 0, 0, 0, 9, 0, 0, 0, 1, 0)
+                 on conflict do nothing",
+                creator(0)
+            );
+            service.run(&elsewhere).await;
+            (Some(chatter(0).to_string()), "77".to_owned())
+        }
+        "/api/v1/fans/{fan}" | "/api/v1/fans/{fan}/timeline" => (Some("u0001".to_owned()), "u0002".to_owned()),
         "/api/v1/auth/sessions/{id}" => {
             let own = match &person.email {
                 Some(email) => Some(session(service, email).await),
@@ -187,7 +199,8 @@ async fn every_operation_lets_in_exactly_whom_the_table_names() {
             let what = format!("{method} {path}, a foreign one, as {}", role.name());
             let answer = person.ask(&service, method, &path).await;
             check(&what, *access, role, &answer);
-            if may && (role.is_scoped() || !path.contains("/creators/") && !path.contains("/fans/")) {
+            let of_all = ["/creators/", "/chatters/", "/fans/"].iter().any(|seen| path.contains(seen));
+            if may && (role.is_scoped() || !of_all) {
                 let empty = answer.status == 200 && answer.json()["items"].as_array().is_some_and(Vec::is_empty);
                 let refused = matches!(answer.status, 404 | 415 | 422 | 503);
                 assert!(empty || refused, "{what}: {} {}", answer.status, answer.text);
