@@ -195,7 +195,8 @@ fn with(window: Window, [from, to]: &[String; 2], zone: &str, conditions: &[Stri
     });
     let shown = shown.collect::<Vec<_>>().join(", ");
     let (previous, joined) = if compared {
-        let previous = format!("jsonb_build_object('{}', earlier.period) || to_jsonb(earlier) - 'period'", window.name());
+        let previous =
+            format!("jsonb_build_object('{}', earlier.period) || to_jsonb(earlier) - 'period'", window.name());
         (previous, "join figures earlier on earlier.period = place.before")
     } else {
         ("null::jsonb".to_owned(), "")
