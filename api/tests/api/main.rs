@@ -8,6 +8,7 @@ mod cluster;
 mod compare;
 mod conditional;
 mod connections;
+mod deeds;
 mod figures;
 mod fixture;
 mod forged;
