@@ -9,6 +9,7 @@ mod compare;
 mod conditional;
 mod connections;
 mod deeds;
+mod every_list;
 mod figures;
 mod fixture;
 mod forged;
