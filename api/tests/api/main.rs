@@ -10,6 +10,7 @@ mod conditional;
 mod connections;
 mod deeds;
 mod every_list;
+mod examples;
 mod figures;
 mod fixture;
 mod forged;
