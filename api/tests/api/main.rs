@@ -20,6 +20,7 @@ mod ingest;
 mod lists;
 mod live;
 mod mail;
+mod migrations;
 mod openapi;
 mod ops;
 mod outage;
