@@ -45,7 +45,7 @@ pub struct Database {
 }
 
 /// Statements that a connection keeps prepared. Then it begins anew, so that odd questions do not fill the memory of Postgres.
-const PREPARED: usize = 256;
+const PREPARED: usize = 64;
 
 /// How long an export may take Postgres.
 const EXPORT: &str = "set local statement_timeout = '600s'";

@@ -81,10 +81,12 @@ mod tests {
             let before = before(&mut parameters, range);
             parameters.finish().map(|()| before).map_err(|problem| format!("{problem:?}"))
         };
-        let expected = Before { from: day("2026-02-23").unwrap(), to: day("2026-03-01").unwrap(), days: 7 };
+        let known = |text: &str| day(text).expect("a day");
+        let expected = Before { from: known("2026-02-23"), to: known("2026-03-01"), days: 7 };
         assert_eq!(read(Some("2026-03-02"), Some("2026-03-08")), Ok(Some(expected)));
-        assert_eq!(read(Some("2026-03-02"), Some("2026-03-02")).unwrap().unwrap().from, day("2026-03-01").unwrap());
-        assert!(read(Some("2026-03-02"), None).unwrap_err().contains("needs `from` and `to`"));
+        let expected = Before { from: known("2026-03-01"), to: known("2026-03-01"), days: 1 };
+        assert_eq!(read(Some("2026-03-02"), Some("2026-03-02")), Ok(Some(expected)));
+        assert!(read(Some("2026-03-02"), None).expect_err("no end").contains("needs `from` and `to`"));
         assert!(read(None, None).is_err());
         assert_eq!(before(&mut Parameters::new(Vec::new()), Range::Days(None, None)), None);
     }

@@ -236,7 +236,7 @@ async fn ranks(snapshot: &Snapshot<'_>, id: i64) -> Result<Option<Ranks>, Proble
     let Some(AsOf { day: to }) = as_of else { return Ok(None) };
     let Some(from) = to.back(29) else { return Ok(None) };
     let with = measured("measured", &["day >= $1".to_owned(), "day <= $2".to_owned()]);
-    let each = |form: &dyn Fn(&str) -> String| ranking::MEASURES.map(|by| form(by)).join(", ");
+    let each = |form: &dyn Fn(&str) -> String| ranking::MEASURES.map(form).join(", ");
     let sql = format!(
         "with {with}, ranked as (select chatter_id, {}, {} from measured)
          select by, rank, value from ranked, lateral (values {}) place (by, rank, value)
