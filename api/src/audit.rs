@@ -2,12 +2,12 @@
 //! and the hash before, so that a change, a gap or a swap in the middle shows. A cut at the end shows against a hash that was
 //! noted elsewhere: `fandom audit verify` prints the last one.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_postgres::{Object, Transaction};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
@@ -41,14 +41,23 @@ pub struct Deed {
     action: String,
     target: String,
     asker: Asker,
+    /// What its handler told of it.
+    detail: Mutex<Map<String, Value>>,
     noted: AtomicBool,
+}
+
+/// Says more of what the request under way does. It stands in the request's entry, so it has to be told before the first change is made
+/// to hold; without secrets, and without names of files, which can be those of fans.
+pub fn tell(detail: Value) {
+    let (Ok(deed), Value::Object(detail)) = (DEED.try_with(Arc::clone), detail) else { return };
+    deed.detail.lock().unwrap_or_else(PoisonError::into_inner).extend(detail);
 }
 
 impl Deed {
     /// What somebody asks to be done.
     pub fn new(actor: &str, action: String, target: &str, asker: &Asker) -> Deed {
         let (actor, target) = (actor.to_owned(), target.to_owned());
-        Deed { actor, action, target, asker: asker.clone(), noted: AtomicBool::new(false) }
+        Deed { actor, action, target, asker: asker.clone(), detail: Mutex::default(), noted: AtomicBool::new(false) }
     }
 
     /// Does it.
@@ -73,7 +82,8 @@ impl Deed {
     }
 
     fn entry(&self) -> Entry<'_> {
-        Entry { actor: &self.actor, action: &self.action, target: &self.target, detail: json!({}) }
+        let detail = self.detail.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Entry { actor: &self.actor, action: &self.action, target: &self.target, detail: detail.into() }
     }
 }
 

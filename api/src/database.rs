@@ -1,5 +1,6 @@
 //! Reads from Postgres: in one snapshot, together with the epoch that it belongs to.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +44,9 @@ pub struct Database {
     slow: Duration,
 }
 
+/// Statements that a connection keeps prepared. Then it begins anew, so that odd questions do not fill the memory of Postgres.
+const PREPARED: usize = 64;
+
 /// How long an export may take Postgres.
 const EXPORT: &str = "set local statement_timeout = '600s'";
 
@@ -58,7 +62,9 @@ impl Database {
         longest: Duration,
         slow: Duration,
     ) -> Result<Database, ApiError> {
-        let session = "set default_transaction_read_only = on; set jit = off; set application_name = 'fandom-api'";
+        // A prepared statement is planned for the values of each question, as what is asked for differs by orders of magnitude.
+        let session = "set default_transaction_read_only = on; set jit = off; set plan_cache_mode = force_custom_plan;
+                       set application_name = 'fandom-api'";
         let pool = |size| pool(settings, size, longest, session);
         Ok(Database {
             pool: pool(size)?,
@@ -142,14 +148,16 @@ impl Connection {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn snapshot(&mut self) -> Result<Snapshot<'_>, Problem> {
-        let begun = tokio_postgres::Client::build_transaction(&mut self.0)
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true)
-            .start()
-            .await;
-        let transaction = begun.map_err(|error| refused(&error))?;
-        let progress = transaction.query_typed_one("select epoch from views.progress", &[]).await;
-        let epoch = progress.and_then(|row| row.try_get(0)).map_err(|error| refused(&error))?;
+        if self.0.statement_cache.size() >= PREPARED {
+            self.0.statement_cache.clear();
+        }
+        let transaction = self.0.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+        let transaction = transaction.start().await.map_err(|error| refused(&error))?;
+        let progress = async {
+            let statement = transaction.prepare_cached("select epoch from views.progress").await?;
+            transaction.query_one(&statement, &[]).await?.try_get(0)
+        };
+        let epoch = progress.await.map_err(|error| refused(&error))?;
         // Without a reader nothing but what is open to all is read.
         let nobody = Scope::Own { creators: Vec::new(), chatters: Vec::new() };
         let scope = Reader::current().map_or(nobody, |reader| reader.scope.clone());
@@ -203,7 +211,7 @@ impl<'c> Change<'c> {
 
 /// Everything as of one commit of the dataflow.
 pub struct Snapshot<'c> {
-    transaction: Transaction<'c>,
+    transaction: deadpool_postgres::Transaction<'c>,
     /// Whose rows are read.
     scope: Scope,
     /// The commit's epoch.
@@ -228,12 +236,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// When Postgres does not answer, or refuses.
     pub async fn query(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Problem> {
-        let narrowed = self.scope.of(sql)?;
-        let begun = Instant::now();
-        let asking = self.transaction.query_typed(&narrowed, binds).instrument(meters::span(sql));
-        let rows = asking.await.map_err(|error| refused(&error));
-        meters::statement(sql, begun.elapsed(), self.slow);
-        rows
+        self.ask(sql, self.scope.of(sql)?, binds).await
     }
 
     /// Runs a statement over all rows, whoever asks. It has to keep to itself what is not theirs.
@@ -241,9 +244,29 @@ impl Snapshot<'_> {
     /// # Errors
     /// When Postgres does not answer, or refuses.
     pub async fn query_all(&self, sql: &str, binds: &[(&(dyn ToSql + Sync), Type)]) -> Result<Vec<Row>, Problem> {
+        self.ask(sql, Cow::Borrowed(sql), binds).await
+    }
+
+    /// Runs a statement as it was narrowed. One that was not is prepared once a connection; one that was names whose rows are read, so each
+    /// reader's is another.
+    async fn ask(
+        &self,
+        sql: &str,
+        narrowed: Cow<'_, str>,
+        binds: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Problem> {
         let begun = Instant::now();
-        let asking = self.transaction.query_typed(sql, binds).instrument(meters::span(sql));
-        let rows = asking.await.map_err(|error| refused(&error));
+        let asking = async {
+            match narrowed {
+                Cow::Borrowed(sql) => {
+                    let (values, types): (Vec<_>, Vec<_>) = binds.iter().cloned().unzip();
+                    let statement = self.transaction.prepare_typed_cached(sql, &types).await?;
+                    self.transaction.query(&statement, &values).await
+                }
+                Cow::Owned(sql) => self.transaction.query_typed(&sql, binds).await,
+            }
+        };
+        let rows = asking.instrument(meters::span(sql)).await.map_err(|error| refused(&error));
         meters::statement(sql, begun.elapsed(), self.slow);
         rows
     }

@@ -175,6 +175,13 @@ impl Listing {
         }
     }
 
+    /// Leaves members out that this answer does not have, unless a choice of fields asks for them.
+    pub fn leave_out(&mut self, members: &[&str]) {
+        if !self.sparse {
+            self.fields.retain(|field| !members.contains(field));
+        }
+    }
+
     /// Keeps only rows whose column is one of these ids.
     pub fn ids(&mut self, column: &str, ids: Vec<i64>) {
         let ids = self.binds.bind(ids, Type::INT8_ARRAY);

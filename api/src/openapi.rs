@@ -99,6 +99,17 @@ pub(crate) struct OfChatter {
     chatter: Option<String>,
 }
 
+/// Beside the range before.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes parameters, which are read one by one")]
+pub(crate) struct OfRange {
+    /// `previous` adds the figures of the range just before, which is as long, to each item, and lists who has figures in that alone, with
+    /// null now; it needs `from` and `to`. `none` does not.
+    #[param(example = "previous")]
+    compare: Option<String>,
+}
+
 /// The routes, and the document that describes them.
 pub(crate) fn api() -> (Router<App>, Value) {
     let routes = resources::routes().merge(accounts::routes::routes());

@@ -18,6 +18,8 @@ pub enum Window {
     Week,
     /// A month.
     Month,
+    /// All days of a range together.
+    Range,
     /// All time.
     All,
 }
@@ -30,6 +32,7 @@ impl Window {
             Window::Day => "day",
             Window::Week => "week",
             Window::Month => "month",
+            Window::Range => "range",
             Window::All => "all",
         }
     }
@@ -45,10 +48,11 @@ impl Window {
 
     /// Reads `window`; a day when it is not given.
     pub fn read(parameters: &mut Parameters) -> Window {
-        match parameters.word("window", &["day", "hour", "week", "month", "all"]) {
+        match parameters.word("window", &["day", "hour", "week", "month", "range", "all"]) {
             "hour" => Window::Hour,
             "week" => Window::Week,
             "month" => Window::Month,
+            "range" => Window::Range,
             "all" => Window::All,
             _ => Window::Day,
         }
@@ -73,7 +77,7 @@ impl Range {
                 let (from, to) = ends(parameters, expected, instant);
                 Range::Instants(from, to)
             }
-            Window::Day => days(parameters),
+            Window::Day | Window::Range => days(parameters),
             Window::Week => {
                 let (from, to) = ends(parameters, "an ISO week such as 2026-W43 (window=week)", week);
                 Range::Days(

@@ -164,6 +164,7 @@ const TABLES: &[(&str, Rows)] = &[
     ("views.creator_day", Rows::Creator),
     ("views.fans", Rows::Creator),
     ("views.fan_measures", Rows::Creator),
+    ("views.fan_day", Rows::Creator),
     ("views.fan_names", Rows::Fans),
     ("views.template_day", Rows::Chatter),
     ("views.reconciliation", Rows::Report),

@@ -2,6 +2,7 @@
 
 mod chatters;
 mod clusters;
+mod compare;
 mod creators;
 mod fans;
 mod files;
@@ -19,6 +20,7 @@ mod sales;
 mod series;
 mod settings;
 mod template;
+mod timeline;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -37,10 +39,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(ranking::list))
         .routes(routes!(rank::own))
         .routes(routes!(series::list))
+        .routes(routes!(chatters::profile::profile))
         .routes(routes!(creators::list))
         .routes(routes!(creators::daily))
         .routes(routes!(fans::list))
         .routes(routes!(fans::profile))
+        .routes(routes!(timeline::list))
         .routes(routes!(clusters::list))
         .routes(routes!(clusters::moves))
         .routes(routes!(sales::list))
@@ -67,6 +71,7 @@ pub(crate) fn lists() -> Vec<List> {
         reconciliation::described(),
         files::described(),
         template::described(),
+        timeline::described(),
         messages::described(),
         ops::described(),
         settings::described(),

@@ -195,6 +195,11 @@ impl Day {
         Some(Instant(self.0.to_zoned(zone.clone()).ok()?.timestamp()))
     }
 
+    /// So many days before.
+    pub fn back(self, days: i32) -> Option<Day> {
+        self.0.checked_sub(Span::new().try_days(days).ok()?).ok().map(Day)
+    }
+
     /// The day after.
     pub fn next(self) -> Option<Day> {
         self.0.checked_add(1.day()).ok().map(Day)

@@ -14,6 +14,7 @@ pub mod contacts;
 pub mod creator_day;
 pub mod daily;
 pub mod fan_clusters;
+pub mod fan_day;
 pub mod fan_history;
 pub mod fan_moves;
 pub mod fans;
@@ -77,7 +78,7 @@ pub struct View<'scope> {
 }
 
 /// The tables of all views. The tables of names come first: the others take their labels from them.
-pub static TABLES: [&Table; 18] = [
+pub static TABLES: [&Table; 19] = [
     &names::CREATORS,
     &names::CHATTERS,
     &names::FAN_NAMES,
@@ -90,6 +91,7 @@ pub static TABLES: [&Table; 18] = [
     &hours_day::TABLE,
     &creator_day::TABLE,
     &fans::TABLE,
+    &fan_day::TABLE,
     &fan_clusters::TABLE,
     &fan_moves::TABLE,
     &as_of::TABLE,
@@ -118,6 +120,7 @@ pub fn all<'scope>(sources: &Sources<'scope>, settings: &DataflowSettings) -> Ve
         views.extend(kept(&fan_clusters::TABLE).then(|| fan_clusters::view(&fans)));
         views.extend(clusters.moves.map(|moves| fan_moves::view(&moves)));
     }
+    views.extend(kept(&fan_day::TABLE).then(|| fan_day::view(sources, settings)));
     views.extend(kept(&as_of::TABLE).then(|| as_of::view(&as_of)));
     views.push(files::view(sources));
     views.extend(kept(&template_day::TABLE).then(|| template_day::view(sources)));

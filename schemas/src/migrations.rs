@@ -23,6 +23,16 @@ pub async fn run(client: &mut Client) -> Result<Vec<String>, MigrationError> {
     Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }
 
+/// Brings an empty database to an earlier schema, for tests of what an update makes of it.
+///
+/// # Errors
+/// When a migration fails.
+pub async fn run_up_to(client: &mut Client, version: i32) -> Result<(), MigrationError> {
+    let mut runner = embedded::migrations::runner().set_target(refinery::Target::Version(version));
+    runner.set_migration_table_name("fandom_migrations").run_async(client).await?;
+    Ok(())
+}
+
 /// The advisory lock that keeps two migrations apart.
 const LOCK: i64 = 0x0066_616e_646f_6d00;
 

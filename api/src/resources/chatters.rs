@@ -1,5 +1,7 @@
 //! `GET /chatters`: the chatters, by name.
 
+pub(super) mod profile;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;

@@ -7,15 +7,17 @@ use axum::response::Response;
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
+use super::compare;
+use super::ranking::within;
 use crate::cursor::KeyType::{Day as DayKey, Integer, Text};
 use crate::database::{Database, Page, answer};
 use crate::listing::{Key, Listing};
 use crate::names;
-use crate::openapi::{Days, List};
+use crate::openapi::{Days, List, OfRange};
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
-use crate::ranges::{Range, days};
-use crate::values::{Day, Id, record};
+use crate::ranges::days;
+use crate::values::{Day, Id, Record, record};
 
 record! {
     /// A creator.
@@ -33,14 +35,18 @@ record! {
         creator_id: Id,
         creator: Option<String>,
         day: Day,
-        messages: i64,
-        ppv_sales_cents: i64,
-        reversed_count: i64,
-        reversed_net_cents: i64,
-        active_chatters: i64,
-        active_fans: i64,
-        sales: Value,
-        reported: Value,
+        /// Null, like every figure, on a day of which only that in the range before has figures (`compare=previous`).
+        messages: Option<i64>,
+        ppv_sales_cents: Option<i64>,
+        reversed_count: Option<i64>,
+        reversed_net_cents: Option<i64>,
+        active_chatters: Option<i64>,
+        active_fans: Option<i64>,
+        sales: Option<Value>,
+        reported: Option<Value>,
+        /// The day at the same place of the range before, which is as long.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        previous: Option<Value>,
     }
 }
 
@@ -77,7 +83,7 @@ pub async fn list(
 /// A creator's days, the earliest first. A name without its platform means the creators of that name on every platform.
 #[utoipa::path(
     get, path = "/creators/{creator}/daily", operation_id = "creator_days", tag = "Creators",
-    params(("creator" = String, Path, description = "The creator, by id or name", example = "Tania (OF)"), Days),
+    params(("creator" = String, Path, description = "The creator, by id or name", example = "Tania (OF)"), Days, OfRange),
     extensions(("x-conditional" = json!(true))),
     responses((status = 200, description = "The days", body = Page<CreatorDay>)),
 )]
@@ -90,16 +96,28 @@ pub async fn daily(
     let Path(creator) =
         creator.map_err(|_| Problem::new(Kind::BadRequest, "the creator in the path is not UTF-8 text"))?;
     let range = days(&mut parameters);
+    let before = compare::before(&mut parameters, range);
     let mut listing =
         Listing::read::<CreatorDay>(&mut parameters, &SORTS_OF_DAYS, &[Key::new("", "creator_id", Integer)]);
     parameters.finish()?;
     let ids = names::creators(&creator);
-    listing.from = "views.creator_day".to_owned();
-    listing.ids("creator_id", ids.clone());
-    if let Range::Days(from, to) = range {
-        listing.compare("day", ">=", from, Type::DATE);
-        listing.compare("day", "<=", to, Type::DATE);
-    }
+    let of_creator = format!("creator_id = any({})", listing.binds.bind(ids.clone(), Type::INT8_ARRAY));
+    let mut days_of = |name: &str, range, later: i32| {
+        let conditions = [vec![of_creator.clone()], within(range, &mut listing.binds)].concat();
+        format!("{name} as (select *, day + {later} as at from views.creator_day where {})", conditions.join(" and "))
+    };
+    let now = days_of("now", range, 0);
+    listing.with = match before {
+        None => format!("with {now}, days as (select *, null::jsonb as previous from now)"),
+        Some(before) => {
+            let before = days_of("before", before.range(), before.days);
+            let (keys, figures) = (["creator_id", "at"], &CreatorDay::fields()[3..CreatorDay::fields().len() - 1]);
+            let beside = compare::beside("beside", ["now", "before"], &keys, &["creator"], figures);
+            format!("with {now}, {before}, {beside}, days as (select *, at as day from beside)")
+        }
+    };
+    listing.from = "days".to_owned();
+    listing.leave_out(if before.is_some() { &[] } else { &["previous"] });
     let known = "select from views.creators where creator_id = any($1) limit 1";
     if !database.has(known, &[(&ids, Type::INT8_ARRAY)]).await? {
         return Err(Problem::new(

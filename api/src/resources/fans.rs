@@ -7,7 +7,7 @@ use axum::response::Response;
 use tokio_postgres::types::Type;
 
 use crate::cursor::KeyType::{Instant as InstantKey, Integer};
-use crate::database::{Page, answer};
+use crate::database::{Database, Page, answer};
 use crate::listing::{Key, Listing};
 use crate::names;
 use crate::openapi::{List, OfCreator};
@@ -171,19 +171,30 @@ pub async fn profile(
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let Path(fan) = fan.map_err(|_| Problem::new(Kind::BadRequest, "the fan in the path is not UTF-8 text"))?;
     let mut listing = Listing::read::<Fan>(&mut parameters, &SORTS, &TIES);
     let creator = parameters.text("creator");
     parameters.finish()?;
-    let ids = names::fans(&fan);
-    let known = "select from views.fan_measures where fan_id = any($1) limit 1";
-    if !app.database.has(known, &[(&ids, Type::INT8_ARRAY)]).await? {
-        return Err(Problem::new(Kind::NotFound, "no fan has this id or user name; /api/v1/fans?q= searches them"));
-    }
     listing.from = "views.fans".to_owned();
-    listing.ids("fan_id", ids);
+    listing.ids("fan_id", of_path(&app.database, fan).await?);
     if let Some(text) = creator {
         listing.ids("creator_id", names::creators(&text));
     }
     answer::<Fan>(&app.database, &headers, listing, |_| ()).await
+}
+
+/// The ids that the fan in a path may mean.
+///
+/// # Errors
+/// When no fan that the reader sees has one of them.
+pub(super) async fn of_path(
+    database: &Database,
+    fan: Result<Path<String>, PathRejection>,
+) -> Result<Vec<i64>, Problem> {
+    let Path(fan) = fan.map_err(|_| Problem::new(Kind::BadRequest, "the fan in the path is not UTF-8 text"))?;
+    let ids = names::fans(&fan);
+    let known = "select from views.fan_measures where fan_id = any($1) limit 1";
+    if !database.has(known, &[(&ids, Type::INT8_ARRAY)]).await? {
+        return Err(Problem::new(Kind::NotFound, "no fan has this id or user name; /api/v1/fans?q= searches them"));
+    }
+    Ok(ids)
 }

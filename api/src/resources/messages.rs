@@ -139,6 +139,7 @@ pub fn described() -> List {
         ("fan" = Option<String>, Query, description = "A fan, by id or user name", example = "u177154572"),
         ("from" = Option<String>, Query, description = "Sent on this day or at this instant, or later", example = "2026-10-21"),
         ("to" = Option<String>, Query, description = "Sent on this day or at this instant, or earlier", example = "2026-10-21T05:00:00Z"),
+        ("zone" = Option<String>, Query, description = "The IANA zone of the days above; that of the reports without one", example = "Europe/Belgrade"),
     ),
     responses((status = 200, description = "The messages", body = Page<Message>)),
 )]
@@ -147,7 +148,8 @@ pub async fn list(State(app): State<App>, mut parameters: Parameters) -> Result<
     let creator = parameters.text("creator");
     let chatter = parameters.text("chatter");
     let fan = parameters.text("fan");
-    let (from, end) = moments(&mut parameters, "from", "to", &app.settings.reporting_tz);
+    let zone = parameters.zone(&app.settings.reporting_tz);
+    let (from, end) = moments(&mut parameters, "from", "to", &zone);
     parameters.finish()?;
     let Some(keys) = app.settings.archive_keys.clone() else {
         let detail = "message texts cannot be read: the API was started without FANDOM_ARCHIVE_KEY";

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio_postgres::types::Type;
 
+use super::compare;
 use crate::answers::Turn;
 use crate::database::{Snapshot, records};
 use crate::names;
@@ -28,6 +29,16 @@ struct Overview {
     previous_day: Option<Day>,
     next_day: Option<Day>,
     totals: Option<Totals>,
+    /// Of the day before `day`, with `compare=previous`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<Previous>,
+}
+
+/// The day before, whether it has figures or not.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Previous {
+    day: Day,
+    totals: Totals,
 }
 
 record! {
@@ -65,7 +76,10 @@ record! {
 /// A day's totals: of today, or of the latest day that has figures.
 #[utoipa::path(
     get, path = "/overview", operation_id = "overview", tag = "Figures",
-    params(("day" = Option<Day>, Query, description = "The day"), OfCreator),
+    params(
+        ("day" = Option<Day>, Query, description = "The day"), OfCreator,
+        ("compare" = Option<String>, Query, description = "`previous` adds the totals of the day before; `none` does not", example = "previous"),
+    ),
     extensions(("x-conditional" = json!(true))),
     responses((status = 200, description = "The totals", body = Overview)),
 )]
@@ -76,12 +90,13 @@ pub async fn overview(
 ) -> Result<Response, Problem> {
     let asked = parameters.checked("day", "a day such as 2026-10-21", ranges::day);
     let creator = parameters.text("creator");
+    let compared = compare::asked(&mut parameters);
     parameters.finish()?;
     let zone = &app.settings.reporting_tz;
     let today = Day(Timestamp::now().to_zoned(zone.clone()).date());
 
     let creators = creator.map(|text| names::creators(&text));
-    let about = format!("overview {:?} {} {creators:?} {:?}", asked, today.0, zone.iana_name());
+    let about = format!("overview {:?} {} {creators:?} {compared} {:?}", asked, today.0, zone.iana_name());
     let making = match app.database.turn(&headers, xxhash_rust::xxh3::xxh3_64(about.as_bytes())).await? {
         Turn::Answered(response) => return Ok(response),
         Turn::Make(making) => making,
@@ -93,6 +108,11 @@ pub async fn overview(
         None => latest(&snapshot, today).await?,
     };
     let around = neighbours(&snapshot, day.unwrap_or(today)).await?;
+    let creators = creators.as_deref();
+    let previous = match day.and_then(|day| day.back(1)).filter(|_| compared) {
+        Some(day) => Some(Previous { day, totals: totals(&snapshot, day, creators).await? }),
+        None => None,
+    };
     let totals = match day {
         Some(day) => Some(totals(&snapshot, day, creators).await?),
         None => None,
@@ -105,6 +125,7 @@ pub async fn overview(
         previous_day: around.previous,
         next_day: around.next,
         totals,
+        previous,
     };
     making.answer(snapshot.epoch, &overview)
 }
@@ -131,7 +152,7 @@ async fn neighbours(snapshot: &Snapshot<'_>, day: Day) -> Result<Neighbours, Pro
     records(&rows)?.pop().ok_or_else(Problem::internal)
 }
 
-async fn totals(snapshot: &Snapshot<'_>, day: Day, creators: Option<Vec<i64>>) -> Result<Totals, Problem> {
+async fn totals(snapshot: &Snapshot<'_>, day: Day, creators: Option<&[i64]>) -> Result<Totals, Problem> {
     let sql = format!(
         "with measured as (
             select coalesce(sum(messages_sent), 0)::bigint as messages_sent, coalesce(sum(ppvs_sent), 0)::bigint as ppvs_sent,

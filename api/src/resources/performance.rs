@@ -1,7 +1,10 @@
 //! `GET /chatters/performance`: the measures of METRICS.md §4 by creator, chatter and window.
 //!
 //! A group is listed when it has messages, sales or worked time. Worked time is known by day, so a window of an hour has none.
-//! With `compare=previous` each item has the measures of the same group in the period before.
+//! With `compare=previous` each item has the measures of the same group in the period before; of `window=range`, who has some in the
+//! range before alone is listed too.
+
+mod range;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -9,6 +12,7 @@ use axum::response::Response;
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
+use super::compare;
 use crate::cursor::KeyType::{Day as DayKey, Float, Instant as InstantKey, Integer, Text};
 use crate::database::{Page, answer};
 use crate::listing::{Key, Listing};
@@ -35,28 +39,30 @@ record! {
         creator: Option<String>,
         chatter_id: Id,
         chatter: Option<String>,
-        messages_sent: i64,
-        ppvs_sent: i64,
-        ppvs_unlocked: i64,
-        ppv_sales_cents: i64,
+        /// Figures are null where the group has some in the range before alone (`compare=previous`).
+        messages_sent: Option<i64>,
+        ppvs_sent: Option<i64>,
+        ppvs_unlocked: Option<i64>,
+        ppv_sales_cents: Option<i64>,
         golden_ratio: Option<f64>,
         unlock_rate: Option<f64>,
-        fans_chatted: i64,
-        fans_spent: i64,
+        /// Distinct fans and quantiles do not add up over days: of `window=range` they are null.
+        fans_chatted: Option<i64>,
+        fans_spent: Option<i64>,
         fan_cvr: Option<f64>,
         avg_earnings_per_spender_cents: Option<f64>,
-        characters: i64,
-        replies: i64,
-        reply_seconds_sum: i64,
+        characters: Option<i64>,
+        replies: Option<i64>,
+        reply_seconds_sum: Option<i64>,
         reply_seconds_mean: Option<f64>,
         reply_seconds_p50: Option<i64>,
         reply_seconds_p90: Option<i64>,
-        mass_messages: i64,
-        sales_gross_cents: i64,
-        sales_net_cents: i64,
-        sales_count: i64,
-        reversed_net_cents: i64,
-        reversed_count: i64,
+        mass_messages: Option<i64>,
+        sales_gross_cents: Option<i64>,
+        sales_net_cents: Option<i64>,
+        sales_count: Option<i64>,
+        reversed_net_cents: Option<i64>,
+        reversed_count: Option<i64>,
         clocked_minutes: Option<i64>,
         scheduled_minutes: Option<i64>,
         sales_per_hour_cents: Option<f64>,
@@ -119,9 +125,9 @@ pub(super) const SUMS: &str = "sum(messages_sent)::bigint as messages_sent, sum(
 #[utoipa::path(
     get, path = "/chatters/performance", operation_id = "performance", tag = "Chatters",
     params(
-        ("window" = Option<String>, Query, description = "What is summed: an `hour`, a `day` (without it), a `week`, a `month`, or `all` time", example = "day"),
+        ("window" = Option<String>, Query, description = "What is summed: an `hour`, a `day` (without it), a `week`, a `month`, the `range` of days from `from` to `to`, or `all` time", example = "day"),
         Periods, OfCreator, OfChatter,
-        ("compare" = Option<String>, Query, description = "`previous` adds the measures of the period before to each item; `none` does not", example = "previous"),
+        ("compare" = Option<String>, Query, description = "`previous` adds the measures of the period before to each item; of `window=range` those of the range just before, which is as long, and lists who has some in that alone, with null now. `none` does not", example = "previous"),
     ),
     extensions(("x-conditional" = json!(true))),
     responses((status = 200, description = "The measures", body = Page<Performance>)),
@@ -132,7 +138,9 @@ pub async fn list(State(app): State<App>, headers: HeaderMap, mut parameters: Pa
     let zone = parameters.zone(&app.settings.reporting_tz);
     let creator = parameters.text("creator");
     let chatter = parameters.text("chatter");
-    let compared = parameters.word("compare", &["none", "previous"]) == "previous";
+    let over_range = window == Window::Range;
+    let before = if over_range { compare::before(&mut parameters, range) } else { None };
+    let compared = if over_range { before.is_some() } else { compare::asked(&mut parameters) };
     if compared && window == Window::All {
         parameters.wrong("compare", "does not go with window=all, before which there is no period");
     }
@@ -141,26 +149,33 @@ pub async fn list(State(app): State<App>, headers: HeaderMap, mut parameters: Pa
         Window::Day => Some(Key::new("day", "day", DayKey).descending()),
         Window::Week => Some(Key::new("week", "week", Text).descending()),
         Window::Month => Some(Key::new("month", "month", Text).descending()),
-        Window::All => None,
+        Window::Range | Window::All => None,
     };
-    let sorts: Vec<Key> = period.iter().cloned().chain(MEASURES).collect();
+    let measures = if over_range { MEASURES.map(Key::nullable) } else { MEASURES };
+    let sorts: Vec<Key> = period.iter().cloned().chain(measures).collect();
     let ids = [Key::new("", "creator_id", Integer), Key::new("", "chatter_id", Integer)];
     let ties: Vec<Key> = period.into_iter().chain(ids).collect();
     let mut listing = Listing::read::<Performance>(&mut parameters, &sorts, &ties);
     parameters.finish()?;
-    listing.from = from(window, compared);
-    within(&mut listing, window, range);
-    if let Some(text) = creator {
-        listing.ids("creator_id", names::creators(&text));
+    let mut conditions = Vec::new();
+    for (column, ids) in [
+        ("creator_id", creator.map(|text| names::creators(&text))),
+        ("chatter_id", chatter.map(|text| names::chatters(&text))),
+    ] {
+        if let Some(ids) = ids {
+            conditions.push(format!("{column} = any({})", listing.binds.bind(ids, Type::INT8_ARRAY)));
+        }
     }
-    if let Some(text) = chatter {
-        listing.ids("chatter_id", names::chatters(&text));
+    if over_range {
+        range::list(&mut listing, range, before, &conditions);
+    } else {
+        listing.from = from(window, compared);
+        listing.filters = conditions;
+        within(&mut listing, window, range);
     }
-    if !listing.sparse {
-        let others = ["hour", "day", "week", "month"].into_iter().filter(|name| *name != window.name());
-        let left_out: Vec<&str> = others.chain((!compared).then_some("previous")).collect();
-        listing.fields.retain(|field| !left_out.contains(field));
-    }
+    let others = ["hour", "day", "week", "month"].into_iter().filter(|name| *name != window.name());
+    let left_out: Vec<&str> = others.chain((!compared).then_some("previous")).collect();
+    listing.leave_out(&left_out);
     listing.besides = zone.iana_name().unwrap_or_default().to_owned();
     answer::<Performance>(&app.database, &headers, listing, move |item| {
         if let Some(hour) = &mut item.hour {
@@ -202,7 +217,7 @@ fn from(window: Window, compared: bool) -> String {
         Window::Day => "t.day - 1".to_owned(),
         Window::Week => "to_char(to_date(t.week, 'IYYY\"-W\"IW') - 7, 'IYYY\"-W\"IW')".to_owned(),
         Window::Month => "to_char(to_date(t.month || '-01', 'YYYY-MM-DD') - 1, 'YYYY-MM')".to_owned(),
-        Window::All => String::new(),
+        Window::Range | Window::All => String::new(),
     };
     let previous = if compared {
         format!(

@@ -6,44 +6,50 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use serde_json::Value;
 use tokio_postgres::types::Type;
 
+use super::compare;
 use super::performance::SUMS;
 use crate::cursor::KeyType::Integer;
 use crate::database::{Database, Page, answer};
 use crate::listing::{Binds, Key, Listing};
 use crate::names;
-use crate::openapi::{Days, List, OfCreator};
+use crate::openapi::{Days, List, OfCreator, OfRange};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::ranges::{Range, days};
-use crate::values::{Id, record};
+use crate::values::{Id, Record, record};
 
 record! {
     /// A chatter's place.
     struct Ranked {
-        rank: i64,
+        /// Null, like every figure, where the chatter has figures in the range before alone (`compare=previous`).
+        rank: Option<i64>,
         chatter_id: Id,
         chatter: Option<String>,
-        creators: i64,
-        active_days: i64,
-        messages_sent: i64,
-        ppvs_sent: i64,
-        ppvs_unlocked: i64,
-        ppv_sales_cents: i64,
+        creators: Option<i64>,
+        active_days: Option<i64>,
+        messages_sent: Option<i64>,
+        ppvs_sent: Option<i64>,
+        ppvs_unlocked: Option<i64>,
+        ppv_sales_cents: Option<i64>,
         golden_ratio: Option<f64>,
         unlock_rate: Option<f64>,
-        characters: i64,
-        replies: i64,
+        characters: Option<i64>,
+        replies: Option<i64>,
         reply_seconds_mean: Option<f64>,
-        sales_gross_cents: i64,
-        sales_net_cents: i64,
-        sales_count: i64,
-        reversed_net_cents: i64,
-        reversed_count: i64,
+        sales_gross_cents: Option<i64>,
+        sales_net_cents: Option<i64>,
+        sales_count: Option<i64>,
+        reversed_net_cents: Option<i64>,
+        reversed_count: Option<i64>,
         clocked_minutes: Option<i64>,
         sales_per_hour_cents: Option<f64>,
         messages_per_hour: Option<f64>,
+        /// The rank and figures of the range before, which is as long.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        previous: Option<Value>,
     }
 }
 
@@ -77,7 +83,7 @@ pub fn described() -> List {
     get, path = "/chatters/ranking", operation_id = "ranking", tag = "Chatters",
     params(
         ("by" = Option<String>, Query, description = "The measure; `sales_net_cents` without it", example = "unlock_rate"),
-        Days, OfCreator,
+        Days, OfCreator, OfRange,
     ),
     extensions(("x-conditional" = json!(true))),
     responses((status = 200, description = "The ranks", body = Page<Ranked>)),
@@ -89,17 +95,37 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let by = parameters.word("by", &MEASURES);
     let range = days(&mut parameters);
+    let before = compare::before(&mut parameters, range);
     let creator = parameters.text("creator");
-    let mut listing = Listing::read::<Ranked>(&mut parameters, &SORTS, &[Key::new("", "chatter_id", Integer)]);
+    let sorts = if before.is_some() { SORTS.map(Key::nullable) } else { SORTS };
+    let mut listing = Listing::read::<Ranked>(&mut parameters, &sorts, &[Key::new("", "chatter_id", Integer)]);
     parameters.finish()?;
     let mut conditions = Vec::new();
     if let Some(text) = creator {
         let ids = listing.binds.bind(names::creators(&text), Type::INT8_ARRAY);
         conditions.push(format!("creator_id = any({ids})"));
     }
-    conditions.extend(within(range, &mut listing.binds));
-    listing.with = ranked(by, &conditions);
+    let mut measured_in = |name: &str, range| {
+        let days = within(range, &mut listing.binds);
+        measured(name, &[conditions.clone(), days].concat())
+    };
+    let (now, rank) = (measured_in("measured", range), place(by));
+    listing.with = match before {
+        None => format!("with {now}, ranked as (select *, {rank} as rank, null::jsonb as previous from measured)"),
+        Some(before) => {
+            let before = measured_in("measured_before", before.range());
+            let figures: Vec<&str> = (Ranked::fields().iter().copied())
+                .filter(|name| !["chatter_id", "chatter", "previous"].contains(name))
+                .collect();
+            let beside = compare::beside("ranked", ["now", "before"], &["chatter_id"], &["chatter"], &figures);
+            format!(
+                "with {now}, {before}, now as (select *, {rank} as rank from measured),
+                 before as (select *, {rank} as rank from measured_before), {beside}"
+            )
+        }
+    };
     listing.from = "ranked".to_owned();
+    listing.leave_out(if before.is_some() { &[] } else { &["previous"] });
     answer::<Ranked>(&database, &headers, listing, |_| ()).await
 }
 
@@ -112,21 +138,30 @@ pub(super) fn within(range: Range, binds: &mut Binds) -> Vec<String> {
 
 /// `with …, ranked as (…)`: chatters and their ranks by a measure, over the days for which all conditions hold.
 pub(super) fn ranked(by: &str, conditions: &[String]) -> String {
-    let conditions: String = conditions.iter().map(|condition| format!(" and {condition}")).collect();
+    format!("with {}, ranked as (select *, {} as rank from measured)", measured("measured", conditions), place(by))
+}
+
+/// The rank by a measure.
+pub(super) fn place(by: &str) -> String {
     let direction = if by == "reply_seconds_mean" { "asc" } else { "desc" };
+    format!("rank() over (order by {by} {direction} nulls last)")
+}
+
+/// `<name> as (…)`: what chatters did, over the days for which all conditions hold.
+pub(super) fn measured(name: &str, conditions: &[String]) -> String {
+    let conditions: String = conditions.iter().map(|condition| format!(" and {condition}")).collect();
     format!(
-        "with summed as (
-            select chatter_id, max(chatter) as chatter, count(distinct creator_id) as creators,
-                   count(distinct day) filter (where messages_sent > 0 or sales_count > 0) as active_days,
-                   {SUMS}, sum(clocked_minutes)::bigint as clocked_minutes
-            from views.chatter_day where chatter_id <> 0{conditions} group by chatter_id
-        ), measured as (
+        "{name} as (
             select *, views.ratio(ppvs_sent, messages_sent) as golden_ratio,
                    views.ratio(ppvs_unlocked, ppvs_sent) as unlock_rate,
                    views.ratio(reply_seconds_sum, replies) as reply_seconds_mean,
                    views.hourly(sales_net_cents, clocked_minutes) as sales_per_hour_cents,
                    views.hourly(messages_sent, clocked_minutes) as messages_per_hour
-            from summed
-        ), ranked as (select *, rank() over (order by {by} {direction} nulls last) as rank from measured)"
+            from (
+                select chatter_id, max(chatter) as chatter, count(distinct creator_id) as creators,
+                       count(distinct day) filter (where messages_sent > 0 or sales_count > 0) as active_days,
+                       {SUMS}, sum(clocked_minutes)::bigint as clocked_minutes
+                from views.chatter_day where chatter_id <> 0{conditions} group by chatter_id) summed
+        )"
     )
 }

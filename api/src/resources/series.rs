@@ -8,8 +8,10 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use serde_json::Value;
 use tokio_postgres::types::Type;
 
+use super::compare;
 use super::performance::SUMS;
 use crate::cursor::KeyType::{Day as DayKey, Instant as InstantKey, Text};
 use crate::database::{Page, answer};
@@ -52,6 +54,9 @@ record! {
         clocked_minutes: Option<i64>,
         sales_per_hour_cents: Option<f64>,
         messages_per_hour: Option<f64>,
+        /// The point at the same place of the points just before, of which there are as many.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        previous: Option<Value>,
     }
 }
 
@@ -72,6 +77,7 @@ pub fn described() -> List {
     params(
         ("window" = Option<String>, Query, description = "A point an `hour`, a `day` (without it), a `week` or a `month`", example = "day"),
         Periods, OfCreator, OfChatter,
+        ("compare" = Option<String>, Query, description = "`previous` adds to each point that at the same place of the points just before, of which there are as many; `none` does not", example = "previous"),
     ),
     extensions(("x-conditional" = json!(true))),
     responses((status = 200, description = "The points", body = Page<Point>)),
@@ -86,6 +92,7 @@ pub async fn list(State(app): State<App>, headers: HeaderMap, mut parameters: Pa
     let reporting = &app.settings.reporting_tz;
     let range = bounded(Range::read(&mut parameters, window), window, reporting, &mut parameters);
     let zone = parameters.zone(reporting);
+    let compared = compare::asked(&mut parameters);
     let creator = parameters.text("creator");
     let chatter = parameters.text("chatter");
     let ty = match window {
@@ -112,13 +119,11 @@ pub async fn list(State(app): State<App>, headers: HeaderMap, mut parameters: Pa
         Window::Hour => listing.binds.bind(reporting.iana_name().unwrap_or("UTC").to_owned(), Type::TEXT),
         _ => String::new(),
     };
-    listing.with = with(window, &ends, &in_reports, &conditions);
+    listing.with = with(window, &ends, &in_reports, &conditions, compared);
     listing.from = "series".to_owned();
-    if !listing.sparse {
-        let others = ["hour", "day", "week", "month"].into_iter().filter(|name| *name != window.name());
-        let left_out: Vec<&str> = others.collect();
-        listing.fields.retain(|field| !left_out.contains(field));
-    }
+    let others = ["hour", "day", "week", "month"].into_iter().filter(|name| *name != window.name());
+    let left_out: Vec<&str> = others.chain((!compared).then_some("previous")).collect();
+    listing.leave_out(&left_out);
     listing.besides = zone.iana_name().unwrap_or_default().to_owned();
     answer::<Point>(&app.database, &headers, listing, move |point| {
         if let Some(hour) = &mut point.hour {
@@ -159,48 +164,60 @@ fn bounded(range: Range, window: Window, zone: &TimeZone, parameters: &mut Param
     range
 }
 
-/// The points as `series`: one a period, with the sums of its groups.
-fn with(window: Window, [from, to]: &[String; 2], zone: &str, conditions: &[String]) -> String {
+/// The points as `series`: one a period, with the sums of its groups; beside each that as many points before as there are, if they are
+/// compared.
+fn with(window: Window, [from, to]: &[String; 2], zone: &str, conditions: &[String], compared: bool) -> String {
     let label = window.label();
-    let (table, start, step, period) = match window {
-        Window::Hour => ("chatter_hour", format!("date_trunc('hour', {from}, {zone})"), "1 hour", "hour".to_owned()),
-        Window::Week => ("chatter_day", format!("date_trunc('week', {from}::timestamp)"), "7 days", String::new()),
-        Window::Month => ("chatter_day", format!("date_trunc('month', {from}::timestamp)"), "1 month", String::new()),
-        _ => ("chatter_day", format!("{from}::timestamp"), "1 day", "day".to_owned()),
+    let (table, start, step) = match window {
+        Window::Hour => ("chatter_hour", format!("date_trunc('hour', {from}, {zone})"), "1 hour"),
+        Window::Week => ("chatter_day", format!("date_trunc('week', {from}::timestamp)"), "7 days"),
+        Window::Month => ("chatter_day", format!("date_trunc('month', {from}::timestamp)"), "1 month"),
+        _ => ("chatter_day", format!("{from}::timestamp"), "1 day"),
     };
     let end = if window == Window::Hour { to.clone() } else { format!("{to}::timestamp") };
-    let period = label.map_or(period, |label| format!("to_char(day, '{label}')"));
-    let point = match (window, label) {
-        (Window::Hour, _) => "at".to_owned(),
-        (_, Some(label)) => format!("to_char(at, '{label}')"),
-        _ => "at::date".to_owned(),
+    let column = if window == Window::Hour { "hour" } else { "day" };
+    let of_column = label.map_or(column.to_owned(), |label| format!("to_char(day, '{label}')"));
+    let named = |at: &str| match (window, label) {
+        (Window::Hour, _) => at.to_owned(),
+        (_, Some(label)) => format!("to_char({at}, '{label}')"),
+        _ => format!("({at})::date"),
     };
     // Of a week and a month all days count, also those before `from`.
-    let column = if window == Window::Hour { "hour" } else { "day" };
-    let first = if window == Window::Hour { start.clone() } else { format!("({start})::date") };
+    let first = if compared { "(select min(at_before) from places)" } else { "(select min(at) from places)" };
+    let first = if window == Window::Hour { first.to_owned() } else { format!("{first}::date") };
     let mut all = vec![format!("{column} >= {first}"), format!("{column} <= {to}")];
     all.extend(conditions.iter().cloned());
     let conditions = all.join(" and ");
     let worked = if window == Window::Hour { "null::bigint" } else { "sum(clocked_minutes)::bigint" };
-    let shown = |of: Window, ty: &str| {
-        if of == window { format!("p.period as {}", of.name()) } else { format!("null::{ty} as {}", of.name()) }
+    let shown = ["hour", "day", "week", "month"].into_iter().zip(["timestamptz", "date", "text", "text"]);
+    let shown = shown.map(|(name, ty)| {
+        if name == window.name() { format!("now.period as {name}") } else { format!("null::{ty} as {name}") }
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let (previous, joined) = if compared {
+        let previous =
+            format!("jsonb_build_object('{}', earlier.period) || to_jsonb(earlier) - 'period'", window.name());
+        (previous, "join figures earlier on earlier.period = place.before")
+    } else {
+        ("null::jsonb".to_owned(), "")
     };
-    let shown = [
-        shown(Window::Hour, "timestamptz"),
-        shown(Window::Day, "date"),
-        shown(Window::Week, "text"),
-        shown(Window::Month, "text"),
-    ]
-    .join(", ");
+    let places = if compared {
+        "select period from points union select before from points"
+    } else {
+        "select period from points"
+    };
     format!(
-        "with summed as (
-            select {period} as period,
+        "with places as (
+            select at, at - count(*) over () * interval '{step}' as at_before
+            from generate_series({start}, {end}, interval '{step}') as at
+        ), points as (select {} as period, {} as before from places
+        ), summed as (
+            select {of_column} as period,
                    count(distinct chatter_id) filter (where chatter_id <> 0 and messages_sent > 0) as active_chatters,
                    {SUMS}, {worked} as clocked_minutes
             from views.{table} where {conditions} group by 1
-        ), points as (select {point} as period from generate_series({start}, {end}, interval '{step}') as at
-        ), series as (
-            select {shown}, coalesce(active_chatters, 0) as active_chatters, coalesce(messages_sent, 0) as messages_sent,
+        ), figures as (
+            select period, coalesce(active_chatters, 0) as active_chatters, coalesce(messages_sent, 0) as messages_sent,
                    coalesce(ppvs_sent, 0) as ppvs_sent, coalesce(ppvs_unlocked, 0) as ppvs_unlocked,
                    coalesce(ppv_sales_cents, 0) as ppv_sales_cents, views.ratio(ppvs_sent, messages_sent) as golden_ratio,
                    views.ratio(ppvs_unlocked, ppvs_sent) as unlock_rate, coalesce(characters, 0) as characters,
@@ -210,7 +227,12 @@ fn with(window: Window, [from, to]: &[String; 2], zone: &str, conditions: &[Stri
                    coalesce(reversed_net_cents, 0) as reversed_net_cents, coalesce(reversed_count, 0) as reversed_count,
                    clocked_minutes, views.hourly(sales_net_cents, clocked_minutes) as sales_per_hour_cents,
                    views.hourly(messages_sent, clocked_minutes) as messages_per_hour
-            from points p left join summed s using (period)
-        )"
+            from ({places}) periods left join summed using (period)
+        ), series as (
+            select {shown}, now.*, {previous} as previous
+            from points place join figures now on now.period = place.period {joined}
+        )",
+        named("at"),
+        named("at_before"),
     )
 }

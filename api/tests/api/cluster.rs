@@ -109,9 +109,18 @@ impl Cluster {
 
     /// A new database with the schemas and no rows.
     pub async fn database(&self) -> PostgresSettings {
+        self.like(TEMPLATE).await
+    }
+
+    /// A new database with nothing in it.
+    pub async fn empty(&self) -> PostgresSettings {
+        self.like("template0").await
+    }
+
+    async fn like(&self, template: &str) -> PostgresSettings {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let client = self.connect("postgres").await;
-        client.batch_execute(&format!("create database {name} template {TEMPLATE}")).await.expect("a new database");
+        client.batch_execute(&format!("create database {name} template {template}")).await.expect("a new database");
         self.settings(&name)
     }
 

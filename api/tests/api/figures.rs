@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::fixture::{self, chatter, creator};
+use crate::people::{self, account, bearer};
 use crate::service::{Service, assert_same, plain};
 
 /// The measures that add up, of the groups of a condition, with ratios.
@@ -269,4 +270,44 @@ async fn fans_by_cluster_and_recency() {
     assert_eq!(service.get("/fans?min_r_days=3&max_r_days=2").await.status, 422);
     assert_eq!(service.get("/fans?max_r_days=-1").await.status, 422);
     assert_eq!(service.get("/fans?seen_from=2026-10-26&zone=Mars/Olympus").await.status, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fans_days() {
+    let service = Service::start().await;
+    fixture::fill(&service).await;
+    let leya = creator(1);
+    for (fan, asked, condition, days) in [
+        ("u0007", vec![], "username = 'u0007'".to_owned(), 7),
+        ("U0001", vec![], "username = 'u0001'".to_owned(), 14),
+        ("u0001", vec![("creator", "Leya")], format!("username = 'u0001' and creator_id = {leya}"), 7),
+        (
+            "u0001",
+            vec![("from", "2026-10-25"), ("to", "2026-10-26")],
+            "username = 'u0001' and day in ('2026-10-25', '2026-10-26')".to_owned(),
+            4,
+        ),
+        ("u0001", vec![("creator", "Mia")], "false".to_owned(), 0),
+    ] {
+        let stored = service
+            .select(&format!(
+                "select jsonb_agg(to_jsonb(d) || jsonb_build_object('creator_id', creator_id::text, 'fan_id', fan_id::text)
+                     order by day desc, creator_id) from views.fan_day d where {condition}"
+            ))
+            .await;
+        let walked = service.walk(&format!("/fans/{fan}/timeline"), &asked, 3).await;
+        assert_eq!(walked.len(), days, "{fan} {asked:?}");
+        assert_same(&walked, &stored);
+    }
+    for unknown in ["nobody", "0", "x'%20or%20true"] {
+        assert_eq!(service.get(&format!("/fans/{unknown}/timeline")).await.status, 404, "{unknown}");
+    }
+    assert_eq!(service.get("/fans/u0001/timeline?from=2026-10-26&to=2026-10-25").await.status, 422);
+    // A creator sees a fan's days with themselves alone, and of others' fans not that there is one.
+    let own = bearer(&service, &account(&service, "creator", &[leya], &[]).await).await;
+    let seen = people::get(&service, "/fans/u0001/timeline?limit=1000", &own).await.items();
+    assert!(seen.len() == 7 && seen.iter().all(|day| day["creator_id"] == leya.to_string()), "{seen:?}");
+    assert_eq!(people::get(&service, "/fans/u0002/timeline", &own).await.status, 404);
+    let of_chatter = bearer(&service, &account(&service, "chatter", &[leya], &[chatter(0)]).await).await;
+    assert_eq!(people::get(&service, "/fans/u0001/timeline", &of_chatter).await.status, 403);
 }

@@ -129,6 +129,13 @@ insert into views.fan_measures
           from f join c on c = n % 3) fans;
 insert into views.as_of values (1, date '2026-11-04');
 
+-- Seven days of every fan, with the creator of above, and some with another one too.
+insert into views.fan_day
+    select fan_id, creator_id, day::date, creator, platform, username, case when n % 4 > 0 then 'Nick' || n % 7 end, (n + d) % 9, (n + d) % 4,
+           (n + d) % 3, (n + d) % 2, 500 * ((n + d) % 2), 700 * ((n * d) % 13), 100 * (n % 3), n % 3, case when d = 4 then 1 else 0 end
+    from f join c on c = n % 3 or n % 10 = 1 and c = 0,
+         generate_series(date '2026-10-24', date '2026-10-30', interval '1 day') with ordinality as days (day, d);
+
 insert into views.template_day
     select chatter_id, day::date, chatter, 10 * d, d, nullif(d / 2, 0), null, 2.5 * d
     from h, generate_series(date '2026-10-21', date '2026-10-24', interval '1 day') with ordinality as days (day, d)

@@ -74,7 +74,8 @@ pub async fn same_in_every_form(service: &Service, path: &str, sort: &str) {
     let members: Vec<&String> = rows[0].as_object().expect("an object").keys().collect();
     assert!(members.iter().all(|member| header.contains(member)), "{path}: {header:?} lacks some of {members:?}");
 
-    let workbook = bytes(service, &format!("{path}?sort={sort}&format=xlsx")).await;
+    let joint = if path.contains('?') { '&' } else { '?' };
+    let workbook = bytes(service, &format!("{path}{joint}sort={sort}&format=xlsx")).await;
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(workbook)).expect("a workbook");
     let sheet = workbook.worksheet_range_at(0).expect("a sheet").expect("that can be read");
     assert_eq!(sheet.height(), rows.len() + 1, "{path} as a workbook");

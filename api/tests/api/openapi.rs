@@ -85,8 +85,8 @@ async fn the_document_names_the_parameters_that_are_read() {
     fixture::fill(&service).await;
     let mut compared = 0;
     for (path, method, operation) in operations().into_iter().filter(|(_, method, _)| method == "get") {
-        let path =
-            path.replace("{creator}", "Tania").replace("{fan}", "u0001").replace("{id}", "x").replace("{name}", "x");
+        let path = path.replace("{creator}", "Tania").replace("{chatter}", "Iva").replace("{fan}", "u0001");
+        let path = path.replace("{id}", "x").replace("{name}", "x");
         let answer = service.get_with(&format!("{path}?not_a_parameter=1"), &[]).await;
         if answer.status != 422 {
             // One of an object that is read by its id alone.
@@ -109,11 +109,12 @@ async fn the_document_names_the_parameters_that_are_read() {
 }
 
 /// What each example is the answer to.
-const EXAMPLES: [(&str, &str); 17] = [
+const EXAMPLES: [(&str, &str); 19] = [
     ("health", "/health"),
     ("ready", "/ready"),
     ("overview", "/overview?day=2026-10-29"),
     ("chatters", "/chatters?limit=2"),
+    ("chatter", "/chatters/Iva"),
     ("performance", "/chatters/performance?limit=1&sort=-sales_net_cents"),
     ("ranking", "/chatters/ranking?limit=2"),
     ("series", "/chatters/series?from=2026-10-28&to=2026-10-29&chatter=Iva"),
@@ -121,6 +122,7 @@ const EXAMPLES: [(&str, &str); 17] = [
     ("creator_days", "/creators/Tania/daily?limit=1"),
     ("fans", "/fans?limit=1"),
     ("fan", "/fans/u0119"),
+    ("fan_timeline", "/fans/u0119/timeline?limit=1"),
     ("clusters", "/clusters?limit=1"),
     ("cluster_moves", "/clusters/moves?limit=1"),
     ("sales", "/sales?limit=2"),

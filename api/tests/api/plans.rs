@@ -1,5 +1,8 @@
-//! No list reads or sorts a whole table, in whatever order it is asked for, wherever a page begins.
+//! No list reads or sorts a whole table, in whatever order it is asked for, wherever a page begins; and statements are kept prepared, not
+//! without end.
 
+use crate::cluster::Cluster;
+use crate::fixture;
 use crate::people;
 use crate::service::Service;
 
@@ -76,5 +79,22 @@ async fn a_page_of_many_fans_reads_few() {
         assert_eq!(after.whole - before.whole, 0, "all fans were read for the creator of some: {sorts:?}");
         let rows = (after.rows - before.rows) / i64::try_from(sorts.len()).expect("few");
         assert!(rows < most, "a page of 20 own fans reads {rows} rows: {sorts:?}");
+    }
+}
+
+/// Each limit is a statement of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_questions_than_a_connection_keeps_prepared_are_answered() {
+    let postgres = Cluster::shared().await.database().await;
+    let service = Service::over(postgres, &[("FANDOM_API_POOL", "1")]).await;
+    fixture::fill(&service).await;
+    for epoch in [1001, 1002] {
+        for limit in 1..=150 {
+            let items = service.get(&format!("/fans?limit={limit}")).await.items();
+            assert_eq!(items.len(), limit.min(120), "limit {limit} at {epoch}");
+        }
+        // What was made for the epoch before is not answered again.
+        service.run("update views.fan_measures set spend_cents = spend_cents + 1").await;
+        service.commit(epoch, &["fans"]).await;
     }
 }

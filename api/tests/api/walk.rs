@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use fandom_api::permissions::{Access, ROUTES, Role, Rule, rule};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::cluster::Cluster;
 use crate::fixture::{self, chatter, creator};
 use crate::people::{self, administration, bearer, read, send};
 use crate::service::{Answer, Service};
@@ -62,8 +63,8 @@ impl Person {
     }
 
     async fn ask(&self, service: &Service, method: &Method, path: &str) -> Answer {
-        let empty = json!({});
-        let body = (*method != Method::GET).then_some(&empty);
+        let body = body(method, path);
+        let body = (*method != Method::GET).then_some(&body);
         let headers = [("authorization", self.credentials.as_str())];
         let response = send(service, method.clone(), path.trim_start_matches("/api/v1"), &headers, body).await;
         if response.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream") {
@@ -75,6 +76,17 @@ impl Person {
             };
         }
         read(response).await
+    }
+}
+
+/// What is sent along: where an object is replaced, a whole one.
+fn body(method: &Method, path: &str) -> Value {
+    match path {
+        path if *method == Method::PUT && path.ends_with("/ingest/mappings/walked") => json!({
+            "kind": "chatter_day", "columns": {"chatter": "who", "day": "when", "messages_sent": "n"},
+        }),
+        path if *method == Method::PUT && path.contains("/settings/FANDOM_") => json!({ "value": 12 }),
+        _ => json!({}),
     }
 }
 
@@ -95,7 +107,19 @@ struct Objects {
 async fn objects(service: &Service, path: &str, person: &Person, other: &str) -> Objects {
     let (own, foreign) = match path {
         "/api/v1/creators/{creator}/daily" => (Some(creator(1).to_string()), creator(0).to_string()),
-        "/api/v1/fans/{fan}" => (Some("u0001".to_owned()), "u0002".to_owned()),
+        "/api/v1/chatters/{chatter}" => {
+            // One who works for another creator alone.
+            let elsewhere = format!(
+                "insert into views.chatters values (77, 'Elsewhere') on conflict do nothing;
+                 insert into views.chatter_all (creator_id, chatter_id, messages_sent, ppvs_sent, ppvs_unlocked, ppv_sales_cents, characters,
+                     replies, reply_seconds_sum, mass_messages, fans_chatted, fans_spent) values ({}, 77, 1, 0, 0, 0, 9, 0, 0, 0, 1, 0)
+                 on conflict do nothing",
+                creator(0)
+            );
+            service.run(&elsewhere).await;
+            (Some(chatter(0).to_string()), "77".to_owned())
+        }
+        "/api/v1/fans/{fan}" | "/api/v1/fans/{fan}/timeline" => (Some("u0001".to_owned()), "u0002".to_owned()),
         "/api/v1/auth/sessions/{id}" => {
             let own = match &person.email {
                 Some(email) => Some(session(service, email).await),
@@ -121,9 +145,33 @@ async fn objects(service: &Service, path: &str, person: &Person, other: &str) ->
                 service.select("select to_jsonb(id) from app.api_keys where name = 'another program' limit 1").await;
             (id.as_str().map(str::to_owned), "none".to_owned())
         }
-        "/api/v1/settings/{variable}" => (None, "none".to_owned()),
-        // What came in, and how it is read, is of no creator or chatter: the permission alone decides.
-        path if path.starts_with("/api/v1/ingest/") => (None, "none".to_owned()),
+        "/api/v1/settings/{variable}" => (Some("FANDOM_SESSION_HOURS".to_owned()), "none".to_owned()),
+        // What came in, and how it is read, is of no creator or chatter: whoever has the permission sees all there is.
+        "/api/v1/ingest/mappings/{name}" => {
+            let definition = json!({
+                "name": "walked", "source": "uploads", "folder": "", "kind": "chatter_day", "columns": {"chatter": "who", "day": "when"},
+            });
+            let mapping = format!(
+                "insert into app.mappings (name, source, folder, kind, definition)
+                 values ('walked', 'uploads', '', 'chatter_day', '{definition}') on conflict do nothing"
+            );
+            service.run(&mapping).await;
+            (Some("walked".to_owned()), "none".to_owned())
+        }
+        "/api/v1/ingest/requests/{id}" => {
+            let request =
+                "with made as (insert into app.ingest_requests (source, what) values ('inbox', 'sync') returning id)
+                           select to_jsonb(id::text) from made";
+            (service.select(request).await.as_str().map(str::to_owned), "0".to_owned())
+        }
+        path if path.starts_with("/api/v1/ingest/uploads/{id}") => {
+            let upload = "with made as (
+                              insert into app.received (id, file, name, folder, size_bytes, stored_at)
+                              select n, 'uploads:' || n || '/a.csv', 'a.csv', '', 4, now()
+                              from (select 'u' || count(*) as n from app.received) number returning id)
+                          select to_jsonb(id) from made";
+            (service.select(upload).await.as_str().map(str::to_owned), "none".to_owned())
+        }
         path => panic!("say in this test what {path} is to be asked for"),
     };
     Objects { own, foreign }
@@ -151,7 +199,10 @@ fn check(what: &str, access: Access, role: Role, answer: &Answer) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_lets_in_exactly_whom_the_table_names() {
-    let service = Service::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let uploads = folder.path().display().to_string();
+    let postgres = Cluster::shared().await.database().await;
+    let service = Service::over(postgres, &[("FANDOM_UPLOADS_DIR", &uploads)]).await;
     fixture::fill(&service).await;
     let other = administration(&service)
         .add_user("somebody@example.com", "analyst", [Vec::new(), Vec::new()], Some(people::PASSWORD.to_owned()))
@@ -187,14 +238,15 @@ async fn every_operation_lets_in_exactly_whom_the_table_names() {
             let what = format!("{method} {path}, a foreign one, as {}", role.name());
             let answer = person.ask(&service, method, &path).await;
             check(&what, *access, role, &answer);
-            if may && (role.is_scoped() || !path.contains("/creators/") && !path.contains("/fans/")) {
+            let of_all = ["/creators/", "/chatters/", "/fans/"].iter().any(|seen| path.contains(seen));
+            if may && (role.is_scoped() || !of_all) {
                 let empty = answer.status == 200 && answer.json()["items"].as_array().is_some_and(Vec::is_empty);
                 let refused = matches!(answer.status, 404 | 415 | 422 | 503);
                 assert!(empty || refused, "{what}: {} {}", answer.status, answer.text);
             }
         }
     }
-    assert!(with_objects > 20, "{with_objects}");
+    assert!(with_objects > 100, "{with_objects}");
     for Operation { method, path, access } in &operations {
         let path = path.split('/').map(|part| if part.starts_with('{') { "none" } else { part }).collect::<Vec<_>>();
         let body = (*method != Method::GET).then(|| json!({}));

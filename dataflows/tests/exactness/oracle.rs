@@ -154,6 +154,7 @@ pub fn tables(live: &[LiveFile], today: Date, setup: &Setup, mut given: Given, t
     tables.insert("creator_day", creators::creator_day(&rows, &zone, &setup.mass_sources));
     tables.insert("reconciliation_rows", reconciliation::rows(&rows, &setup.mass_sources));
     tables.insert("fan_measures", fans::measures(&rows, &zone, setup, given));
+    tables.insert("fan_day", fans::days(&rows, &zone, setup));
     tables.insert("fan_cluster_sums", fans::clusters(&rows, &zone, setup, given));
     tables
 }

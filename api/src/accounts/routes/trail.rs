@@ -58,6 +58,7 @@ pub fn described() -> List {
         ("address" = Option<String>, Query, description = "From where", example = "127.0.0.1"),
         ("from" = Option<String>, Query, description = "On this day or at this instant, or later", example = "2026-10-21"),
         ("to" = Option<String>, Query, description = "On this day or at this instant, or earlier", example = "2026-10-21T05:00:00Z"),
+        ("zone" = Option<String>, Query, description = "The IANA zone of the days above; that of the reports without one", example = "Europe/Belgrade"),
     ),
     responses((status = 200, description = "The entries", body = Page<Entry>)),
 )]
@@ -65,7 +66,8 @@ pub async fn list(State(app): State<App>, mut parameters: Parameters) -> Answer 
     let mut listing = Listing::read::<Entry>(&mut parameters, &SORTS, &[Key::new("", "seq", Integer).descending()]);
     let names = ["actor", "action", "target", "address"];
     let wanted = names.map(|name| (name, parameters.text(name)));
-    let (from, end) = moments(&mut parameters, "from", "to", &app.settings.reporting_tz);
+    let zone = parameters.zone(&app.settings.reporting_tz);
+    let (from, end) = moments(&mut parameters, "from", "to", &zone);
     parameters.finish()?;
     listing.with = ENTRIES.to_owned();
     listing.from = "entries".to_owned();

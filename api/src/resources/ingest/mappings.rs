@@ -1,5 +1,7 @@
 //! `/ingest/mappings`: how sheets of other makes are read. See [`fandom_schemas::mappings`] for what a mapping says.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -9,13 +11,14 @@ use axum::response::{IntoResponse, Response};
 use fandom_schemas::mappings::{self as stored, Mapping, Stored, UPLOADS};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio_postgres::types::Type;
 
 use super::requests;
 use super::uploads::{entry, fresh, of_path};
+use crate::audit;
 use crate::cursor::KeyType::{Instant as InstantKey, Text};
-use crate::database::{Database, Page, answer_anew};
+use crate::database::{Change, Database, Page, answer_anew};
 use crate::listing::{Key, Listing};
 use crate::openapi::List;
 use crate::parameters::Parameters;
@@ -183,6 +186,7 @@ pub async fn remove(
     let name = of_path(name)?;
     let mut connection = database.connection().await?;
     let change = connection.change().await?;
+    tell(&change, std::slice::from_ref(&name), &[]).await?;
     if !change.run(stored::remove(change.transaction(), &name)).await? {
         return Err(none());
     }
@@ -220,7 +224,11 @@ pub async fn preview(State(app): State<App>, body: Result<Bytes, BytesRejection>
 
 async fn file_of(app: &App, look: &Look) -> Result<(String, String), Problem> {
     match (&look.upload, &look.file) {
-        (Some(upload), None) => Ok((UPLOADS.to_owned(), entry(&app.database, upload).await?.file)),
+        (Some(upload), None) => {
+            let entry = entry(&app.database, upload).await?;
+            audit::tell(json!({ "upload": entry.id }));
+            Ok((UPLOADS.to_owned(), entry.file))
+        }
         (None, Some(file)) => match file.split_once(':') {
             Some((source, _)) => Ok((source.to_owned(), file.clone())),
             None => Err(Problem::members(vec!["file: give the id of a file, such as inbox:a.csv".to_owned()])),
@@ -239,8 +247,34 @@ async fn keep(database: &Database, mappings: &[Mapping]) -> Result<(), Problem> 
     mappings.iter().try_for_each(check)?;
     let mut connection = database.connection().await?;
     let change = connection.change().await?;
+    let names: Vec<String> = mappings.iter().map(|mapping| mapping.name.clone()).collect();
+    tell(&change, &names, mappings).await?;
     change.run(stored::save(change.transaction(), mappings)).await?;
     change.commit().await
+}
+
+/// Notes in the audit trail what becomes of the mappings of these names, of which `now` will be there: by name and member, before and now.
+async fn tell(change: &Change<'_>, names: &[String], now: &[Mapping]) -> Result<(), Problem> {
+    let sql = "select name, definition from app.mappings where name = any($1)";
+    let rows = change.query(sql, &[(&names, Type::TEXT_ARRAY)]).await?;
+    let before: BTreeMap<String, Value> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let mut told = Map::new();
+    for name in names {
+        let now = now.iter().find(|mapping| mapping.name == *name).map(serde_json::to_value).transpose();
+        let now = now.map_err(|_| Problem::internal())?.unwrap_or_default();
+        let changed = changed(before.get(name).unwrap_or(&Value::Null), &now);
+        told.insert(name.clone(), changed);
+    }
+    audit::tell(json!({ "mappings": told }));
+    Ok(())
+}
+
+/// The members that differ, each before and now.
+fn changed(before: &Value, now: &Value) -> Value {
+    let members = |value: &Value| value.as_object().into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>();
+    let names = [members(before), members(now)].concat();
+    let differ = names.into_iter().filter(|name| before[name.as_str()] != now[name.as_str()]);
+    differ.map(|name| (name.clone(), json!({ "before": before[name.as_str()], "now": now[name.as_str()] }))).collect()
 }
 
 fn check(mapping: &Mapping) -> Result<(), Problem> {

@@ -30,6 +30,11 @@ pub(super) fn safe(name: &str) -> Option<String> {
     Some(format!("{}.{ending}", if stem.is_empty() { "upload" } else { stem }))
 }
 
+/// The ending of a name.
+pub(super) fn ending(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(_, ending)| ending)
+}
+
 /// Marks that turn the direction of what is shown, so that a name reads as another.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -22,6 +22,7 @@ use tokio_postgres::types::Type;
 
 use super::place::{Part, Place};
 use super::{names, uploads};
+use crate::audit;
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
 use crate::request::Traced;
@@ -151,6 +152,10 @@ async fn note(app: &App, received: &[Received], folder: &str, trace: Option<&str
     let files: Vec<String> = received.iter().map(|file| format!("{UPLOADS}:{}", file.relative)).collect();
     let names: Vec<&str> = received.iter().map(|file| file.name.as_str()).collect();
     let sizes: Vec<i64> = received.iter().map(|file| i64::try_from(file.part.size).unwrap_or(i64::MAX)).collect();
+    let told = received
+        .iter()
+        .map(|file| json!({ "id": file.id, "ending": names::ending(&file.name), "size_bytes": file.part.size }));
+    audit::tell(json!({ "uploads": told.collect::<Vec<_>>(), "folder": folder }));
     let mut connection = app.database.connection().await?;
     let change = connection.change().await?;
     let sql = "insert into app.received (id, file, name, folder, size_bytes, trace) select i, f, n, $5, s, $6 \

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_postgres::types::Type;
 
 use super::uploads::{fresh, of_path};
+use crate::audit;
 use crate::database::{Database, records};
 use crate::parameters::Parameters;
 use crate::problem::{Kind, Problem};
@@ -48,11 +49,12 @@ pub async fn sync(State(database): State<Database>, parameters: Parameters) -> R
                where not exists (select from waiting w where w.source = s.source) returning id, source) \
                select id, source from waiting union all select id, source from made order by source";
     let rows = change.query(sql, &[]).await?;
-    change.commit().await?;
     let requests: Vec<Value> = rows
         .iter()
         .map(|row| json!({ "request": row.get::<_, i64>(0).to_string(), "source": row.get::<_, String>(1) }))
         .collect();
+    audit::tell(json!({ "requests": requests }));
+    change.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "requests": requests }))).into_response())
 }
 
@@ -96,6 +98,7 @@ pub(super) async fn make(
         [(&source, Type::TEXT), (&what, Type::TEXT), (&file, Type::TEXT), (&mapping, Type::JSONB)];
     let rows = change.query(sql, &binds).await?;
     let id: i64 = rows.first().map(|row| row.get(0)).unwrap_or_default();
+    audit::tell(json!({ "request": id.to_string(), "what": what, "source": source }));
     change.commit().await?;
     Ok(id.to_string())
 }

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use super::place::Place;
-use super::{receive, requests};
+use super::{names, receive, requests};
+use crate::audit;
 use crate::cursor::KeyType::{Instant as InstantKey, Text};
 use crate::database::{Database, Page, answer_anew, records};
 use crate::listing::{Key, Listing};
@@ -133,10 +134,12 @@ pub async fn delete(State(app): State<App>, id: Result<Path<String>, PathRejecti
     let place = receive::place(&app)?;
     let mut connection = app.database.connection().await?;
     let change = connection.change().await?;
-    let sql = "update app.received set deleted_at = coalesce(deleted_at, now()) where id = $1 returning file";
+    let sql =
+        "update app.received set deleted_at = coalesce(deleted_at, now()) where id = $1 returning file, size_bytes";
     let rows = change.query(sql, &[(&id, Type::TEXT)]).await?;
     let Some(row) = rows.first() else { return Err(no_such(&id)) };
-    let file: String = row.get(0);
+    let (file, size): (String, Option<i64>) = (row.get(0), row.get(1));
+    audit::tell(json!({ "upload": id, "ending": names::ending(&file), "size_bytes": size }));
     change.commit().await?;
     drop(connection);
     failpoints::pass("api.upload_deleted");
@@ -160,6 +163,7 @@ pub async fn reprocess(State(app): State<App>, id: Result<Path<String>, PathReje
     if entry.deleted_at.is_some() || entry.state == "gone" {
         return Err(Problem::new(Kind::Conflict, "the upload was taken back; upload its file again"));
     }
+    audit::tell(json!({ "upload": entry.id }));
     let request = requests::make(&app.database, UPLOADS, "reprocess", Some(&entry.file), None).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "request": request }))).into_response())
 }

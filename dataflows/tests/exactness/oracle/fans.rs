@@ -1,4 +1,4 @@
-//! Measures of a fan (METRICS.md §5): `fan_measures`, `fan_cluster_sums`.
+//! Measures of a fan (METRICS.md §5): `fan_measures`, `fan_day`, `fan_cluster_sums`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,6 +100,38 @@ pub fn measures(rows: &Winners<'_>, zone: &Zone, setup: &Setup, given: &Given) -
         }
     }
     lines
+}
+
+/// The lines of `fan_day`: the figures of each fan's days, of those with more than mass messages that nobody answered.
+pub fn days(rows: &Winners<'_>, zone: &Zone, setup: &Setup) -> Vec<Line> {
+    let mut days: BTreeMap<(Id, Id, Date), Fan<'_>> = BTreeMap::new();
+    for row in &rows.messages {
+        let key = (fan_of_message(row), creator_of_message(row), zone.day(row.sent_at));
+        days.entry(key).or_default().messages.push(row);
+    }
+    for row in &rows.sales {
+        if let Some(fan) = fan_of_sale(row) {
+            days.entry((fan, creator_of_sale(row), zone.day(row.sold_at))).or_default().sales.push(row);
+        }
+    }
+    let lines = days.into_iter().filter_map(|((fan, creator, day), rows)| {
+        let figures = rows.figures(zone, setup);
+        let reversed = rows.sales.iter().filter(|row| row.reversed).count();
+        let is_listed = figures.messages_received > 0 || figures.messages_replied > 0 || !rows.sales.is_empty();
+        let line = Line::default().id("fan_id", fan).id("creator_id", creator).day("day", day);
+        let line = line
+            .with("messages_received", figures.messages_received)
+            .with("messages_replied", figures.messages_replied)
+            .with("ppvs_received", figures.ppvs_received)
+            .with("ppvs_unlocked", figures.ppvs_unlocked)
+            .with("ppv_spend_cents", figures.ppv_spend_cents)
+            .with("sales_net_cents", figures.sales_net_cents)
+            .with("tips_net_cents", figures.tips_net_cents)
+            .with("sales_count", (rows.sales.len() - reversed) as i64)
+            .with("reversed_count", reversed as i64);
+        is_listed.then_some(line)
+    });
+    lines.collect()
 }
 
 /// What a fan's cluster must be, where that is known; else it may be any, or none.
