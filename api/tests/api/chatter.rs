@@ -100,7 +100,8 @@ async fn a_profile_shows_own_rows_alone() {
     // A creator sees what a chatter did for them, and no rank among all.
     let seen = people::get(&open, "/chatters/Iva", &of_creator).await.json();
     let theirs: Vec<&Value> = whole["creators"].as_array().expect("creators").iter().collect();
-    let theirs = theirs.into_iter().find(|of| of["creator_id"] == creator(1).to_string()).expect("Leya");
+    let leya = json!(creator(1).to_string());
+    let theirs = theirs.into_iter().find(|of| of["creator_id"] == leya).expect("Leya");
     assert_eq!((&seen["creators"], seen["ranks"].is_null()), (&json!([theirs]), true));
     assert_eq!(seen["totals"]["sales_net_cents"], theirs["sales_net_cents"]);
 }

@@ -306,7 +306,8 @@ async fn a_fans_days() {
     // A creator sees a fan's days with themselves alone, and of others' fans not that there is one.
     let own = bearer(&service, &account(&service, "creator", &[leya], &[]).await).await;
     let seen = people::get(&service, "/fans/u0001/timeline?limit=1000", &own).await.items();
-    assert!(seen.len() == 7 && seen.iter().all(|day| day["creator_id"] == leya.to_string()), "{seen:?}");
+    let id = json!(leya.to_string());
+    assert!(seen.len() == 7 && seen.iter().all(|day| day["creator_id"] == id), "{seen:?}");
     assert_eq!(people::get(&service, "/fans/u0002/timeline", &own).await.status, 404);
     let of_chatter = bearer(&service, &account(&service, "chatter", &[leya], &[chatter(0)]).await).await;
     assert_eq!(people::get(&service, "/fans/u0001/timeline", &of_chatter).await.status, 403);
