@@ -2,7 +2,7 @@
 //! the Business dashboard has one in Postgres, and every metric that a part tells is on the page of metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
