@@ -24,6 +24,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, NoTls};
 
+use crate::ingest::published;
 use crate::load::Load;
 use crate::{History, Job, sight};
 
@@ -125,6 +126,8 @@ pub async fn run(
     let load = Arc::new(Load::new(&suite, fans)?);
     load.history(rows)?;
     sight::start_dataflow(&mut suite, options.workers).await?;
+    // What the changelogs still have to tell of the history is not part of a row's way.
+    suite.eventually("the changelogs are written", PATIENCE, published).await;
     let api = Api::start(&mut suite).await;
     let mut counted = rows;
     for &rate in &options.rates {

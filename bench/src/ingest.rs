@@ -115,7 +115,7 @@ pub async fn run(
 }
 
 /// Whether the changelogs are as far as the views.
-async fn published(client: tokio_postgres::Client) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn published(client: tokio_postgres::Client) -> anyhow::Result<Vec<String>> {
     let behind = "select progress.epoch - published.epoch from views.progress, views.published";
     let behind: i64 = client.query_one(behind, &[]).await?.get(0);
     Ok(if behind == 0 { Vec::new() } else { vec![format!("{behind} ms behind")] })

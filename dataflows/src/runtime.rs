@@ -256,14 +256,14 @@ impl Shared {
         self.last_record.store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// A worker has closed all epochs before this one, and there were rows in the last.
+    /// Notes that a worker has closed all epochs before this one, and that there were rows in the last.
     fn rows_closed(&self, epoch: Epoch) {
         self.closed.fetch_max(epoch, Ordering::Relaxed);
     }
 
-    /// Whether rows of another worker of this process wait for a worker that is still at this epoch.
-    fn is_awaited(&self, epoch: Epoch) -> bool {
-        epoch < self.closed.load(Ordering::Relaxed)
+    /// All epochs before this one are closed by a worker of this process, and the last of them had rows.
+    fn closed(&self) -> Epoch {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// For how long no worker of this process has read anything.

@@ -14,9 +14,9 @@ use crate::metrics::process;
 use crate::trace::TraceSettings;
 use crate::trace::export::ExportError;
 
-/// What libraries say about themselves is of no use to whoever runs the suite, unless asked for by name. Spans that
-/// are sent to a collector are not told in the log too.
-const QUIET: &str = "notify=warn,fandom_spans=off";
+/// What libraries say about themselves is of no use to whoever runs the suite, unless asked for by name; and of what is sent to the
+/// database, the names of fans would stand in the log. Spans that are sent to a collector are not told in the log too.
+const QUIET: &str = "notify=warn,tokio_postgres=info,fandom_spans=off";
 
 /// How to log.
 ///
@@ -148,8 +148,9 @@ mod tests {
             directives.sort();
             directives
         };
-        assert_eq!(filter(""), ["info", "notify=warn"]);
-        assert_eq!(filter("info,fandom_api=debug"), ["fandom_api=debug", "info", "notify=warn"]);
-        assert_eq!(filter("debug,notify=trace"), ["debug", "notify=trace"]);
+        let quiet = "tokio_postgres=info";
+        assert_eq!(filter(""), ["info", "notify=warn", quiet]);
+        assert_eq!(filter("info,fandom_api=debug"), ["fandom_api=debug", "info", "notify=warn", quiet]);
+        assert_eq!(filter("debug,notify=trace"), ["debug", "notify=trace", quiet]);
     }
 }

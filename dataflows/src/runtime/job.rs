@@ -111,7 +111,7 @@ impl Job {
             if self.epoch_is_due(idle_tick) {
                 self.close_epoch();
             }
-            if read == 0 && !self.epochs_in_flight.is_empty() {
+            if read == 0 && self.has_work() {
                 worker.step_or_park(Some(Duration::from_micros(500)));
             } else {
                 worker.step();
@@ -125,7 +125,7 @@ impl Job {
     fn read(&mut self) -> Result<usize, DataflowError> {
         let mut read = 0;
         while read < READ_AT_ONCE && self.has_room() {
-            let idle = read == 0 && self.fed.rows == 0 && self.epochs_in_flight.is_empty();
+            let idle = read == 0 && self.fed.rows == 0 && !self.has_work();
             let wait = if idle { Duration::from_millis(1) } else { Duration::ZERO };
             match self.reader.poll(wait) {
                 Polled::Record(record) => {
@@ -142,6 +142,12 @@ impl Job {
             self.shared.rows_came();
         }
         Ok(read)
+    }
+
+    /// Whether rows that this worker or another one of this process has closed are not committed: then the dataflow is not to wait for
+    /// the log, as what one worker hands on is for all of them to do.
+    fn has_work(&self) -> bool {
+        !self.epochs_in_flight.is_empty() || self.probe.less_than(&self.shared.closed())
     }
 
     /// Whether more may be read: else the dataflow or the database is behind, and the log waits for them.
@@ -185,7 +191,8 @@ impl Job {
         }
         let age = self.closed.elapsed();
         if self.fed.rows == 0 {
-            return age >= idle_tick || self.shared.is_awaited(self.inputs.epoch());
+            // Rows of another worker wait until this one is past their epoch.
+            return age >= idle_tick || self.inputs.epoch() < self.shared.closed();
         }
         let room = self.epochs_in_flight.len() < EPOCHS_IN_FLIGHT;
         (room && age >= self.shared.settings.epoch)
