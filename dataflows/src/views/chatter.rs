@@ -119,19 +119,20 @@ pub fn views<'scope>(
     let rows = sum(combine(all, "chatter measures"), "Chatters", |group: &Group, sums: &ChatterSums| {
         sums.is_listed().then(|| (group.1, row(group, sums)))
     });
-    let of = |table: &'static Table, is_of: fn(&Window) -> bool| -> View<'scope> {
-        let rows: Facts<'scope, Row> = rows.clone().flat_map(move |(window, row)| is_of(&window).then_some(row));
-        View { table, rows }
+    let of = |table: &'static Table, is_of: fn(&Window) -> bool| {
+        settings.views.keeps(table).then(|| {
+            let rows: Facts<'scope, Row> = rows.clone().flat_map(move |(window, row)| is_of(&window).then_some(row));
+            View { table, rows }
+        })
     };
-    let tables: [(&'static Table, fn(&Window) -> bool); 5] = [
-        (&HOUR, |window| matches!(window, Window::Hour(_))),
-        (&DAY, |window| matches!(window, Window::Day(_))),
-        (&WEEK, |window| matches!(window, Window::Week(_))),
-        (&MONTH, |window| matches!(window, Window::Month(_))),
-        (&ALL, |window| matches!(window, Window::All)),
+    let tables = [
+        of(&HOUR, |window| matches!(window, Window::Hour(_))),
+        of(&DAY, |window| matches!(window, Window::Day(_))),
+        of(&WEEK, |window| matches!(window, Window::Week(_))),
+        of(&MONTH, |window| matches!(window, Window::Month(_))),
+        of(&ALL, |window| matches!(window, Window::All)),
     ];
-    let kept = tables.into_iter().filter(|(table, _)| settings.views.keeps(table));
-    kept.map(|(table, is_of)| of(table, is_of)).collect()
+    tables.into_iter().flatten().collect()
 }
 
 impl ChatterSums {
