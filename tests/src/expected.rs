@@ -56,11 +56,25 @@ const TOTALS: &str = "select array[messages, mass, net, gross, sales, clocked]::
         from views.sales_day having count(*) > 0
     ) totals group by 1";
 
+/// The fans whose days do not add up to what is known of them.
+const DAYS_OF_FANS: &str = "select creator_id::text, fan_id::text, days::text, fan::text from
+    (select creator_id, fan_id, array[sum(messages_received), sum(messages_replied), sum(ppvs_received), sum(ppvs_unlocked),
+        sum(ppv_spend_cents), sum(sales_net_cents), sum(tips_net_cents)] as days from views.fan_day group by 1, 2) d
+    full join (select creator_id, fan_id, array[messages_received, messages_replied, ppvs_received, ppvs_unlocked, ppv_spend_cents,
+        sales_net_cents, tips_net_cents]::numeric[] as fan from views.fan_measures) f using (creator_id, fan_id)
+    where coalesce(days, '{0,0,0,0,0,0,0}') <> coalesce(fan, '{0,0,0,0,0,0,0}')";
+
 /// How the totals of the tables differ from each other; nothing when they agree.
 async fn disagreements(client: &Client) -> anyhow::Result<Vec<String>> {
     let totals = client.query(TOTALS, &[]).await?;
     let line = |row: &Row| format!("totals: {} in {}", row.get::<_, String>(0), row.get::<_, String>(1));
-    Ok(if totals.len() > 1 { totals.iter().map(line).collect() } else { Vec::new() })
+    let mut found: Vec<String> = if totals.len() > 1 { totals.iter().map(line).collect() } else { Vec::new() };
+    for row in client.query(DAYS_OF_FANS, &[]).await? {
+        let [creator, fan, days, known] =
+            [0, 1, 2, 3].map(|place| row.get::<_, Option<String>>(place).unwrap_or_default());
+        found.push(format!("fan_day: creator {creator}, fan {fan}: {days}, but {known}"));
+    }
+    Ok(found)
 }
 
 /// How the tables differ from the whole truth (stage `b`); nothing when they are right.
