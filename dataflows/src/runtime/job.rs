@@ -175,8 +175,8 @@ impl Job {
             return;
         }
         let epoch = self.inputs.epoch();
-        if let Some(turn) = self.ticker.turn(epoch) {
-            self.inputs.turn(turn);
+        if let Some(turns) = self.ticker.turns(epoch) {
+            turns.for_each(|turn| self.inputs.turn(turn));
         } else if self.ticker.is_due(self.shared.quiet()) {
             self.inputs.tick(self.ticker.tick(epoch));
         } else {

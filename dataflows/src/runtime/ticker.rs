@@ -1,12 +1,14 @@
 //! When what is computed anew as a whole (the centroids of clusters) is computed anew, and who then has a turn to take it over.
 //!
 //! ```text
-//!  epochs  ─ tick ─ turn 0 ─ turn 1 ─ … ─ turn of the last part ─────────── wait ─────────── tick ─ …
+//!  epochs  ─ tick ─ turns of some parts ─ turns of the next ─ … ─ turns of the last ───── wait ───── tick ─ …
 //! ```
 //!
 //! At most once a second. While rows come, seldom enough that hardly any of them waits for what a tick makes move. As soon as rows
-//! have stopped coming, nobody waits, and figures settle at once.
+//! have stopped coming, nobody waits, and figures settle at once. How many parts have their turn in one epoch follows from how long the
+//! epoch before took: where fans are few, all are through after some commits; where they are many, each commit stays small.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::Epoch;
@@ -14,12 +16,16 @@ use crate::views::clusters::PARTS;
 
 /// From one tick to the next, at least.
 const TICK: Duration = Duration::from_secs(1);
-/// While rows come, so many times as long as the slowest epoch of the last tick took until it was committed.
-const SPARING: u32 = 200;
+/// While rows come, so many times as long as the slowest epoch of the last tick took until it was committed, but for this no longer than that.
+const SPARING: (u32, Duration) = (200, Duration::from_secs(30));
 /// And so many times as long as all turns of the last tick took together.
 const CALM: u32 = 4;
 /// But at most so long.
 const LONGEST: Duration = Duration::from_secs(300);
+
+/// After an epoch that was committed so soon, twice as many parts have their turn in one; after one that took so long, half as many.
+const QUICK: Duration = Duration::from_millis(10);
+const SLOW: Duration = Duration::from_millis(25);
 
 /// The clock of ticks and turns; see the module.
 pub(super) struct Ticker {
@@ -27,6 +33,8 @@ pub(super) struct Ticker {
     next_turn: i64,
     /// Turns that the last tick still has to bring.
     turns_left: i64,
+    /// So many of them in one epoch.
+    at_once: i64,
     /// When the last tick was.
     last: Instant,
     /// The epochs of the last tick and its turns so far, until all are committed.
@@ -43,6 +51,7 @@ impl Ticker {
             next_tick: 0,
             next_turn: 0,
             turns_left: 0,
+            at_once: 1,
             last: Instant::now(),
             under_way: None,
             slowest: Duration::ZERO,
@@ -52,7 +61,8 @@ impl Ticker {
 
     /// Whether a tick is due, if no row has come for so long.
     pub(super) fn is_due(&self, quiet: Duration) -> bool {
-        let sparing = (self.slowest * SPARING).max(self.together * CALM).clamp(TICK, LONGEST);
+        let (times, at_most) = SPARING;
+        let sparing = (self.slowest * times).min(at_most).max(self.together * CALM).clamp(TICK, LONGEST);
         let wait = if quiet >= TICK { TICK } else { sparing };
         self.is_first() || self.under_way.is_none() && self.last.elapsed() >= wait
     }
@@ -63,6 +73,8 @@ impl Ticker {
         // At the start there is nothing to be taken over part by part, and how long it takes says nothing of what comes.
         if !self.is_first() {
             self.turns_left = PARTS;
+            // More fans may move than the last time.
+            self.at_once = (self.at_once / 4).max(1);
             self.under_way = Some((epoch, epoch));
             self.slowest = Duration::ZERO;
         }
@@ -70,13 +82,14 @@ impl Ticker {
         self.next_tick - 1
     }
 
-    /// The number of the turn that is given in this epoch, if one is: one an epoch.
-    pub(super) fn turn(&mut self, epoch: Epoch) -> Option<i64> {
+    /// The numbers of the turns that are given in this epoch, if some are.
+    pub(super) fn turns(&mut self, epoch: Epoch) -> Option<Range<i64>> {
         let (_, last) = self.under_way.as_mut().filter(|(_, last)| *last < epoch && self.turns_left > 0)?;
         *last = epoch;
-        self.turns_left -= 1;
-        self.next_turn += 1;
-        Some(self.next_turn - 1)
+        let turns = self.next_turn..self.next_turn + self.at_once.min(self.turns_left);
+        self.turns_left -= turns.end - turns.start;
+        self.next_turn = turns.end;
+        Some(turns)
     }
 
     /// Whether there was no tick yet.
@@ -90,6 +103,11 @@ impl Ticker {
         if epoch >= first {
             self.slowest = self.slowest.max(took);
         }
+        if epoch > first && took < QUICK {
+            self.at_once = (self.at_once * 2).min(PARTS);
+        } else if epoch > first && took > SLOW {
+            self.at_once = (self.at_once / 2).max(1);
+        }
         if epoch >= last && self.turns_left == 0 {
             self.together = self.last.elapsed();
             self.under_way = None;
@@ -101,23 +119,43 @@ impl Ticker {
 mod tests {
     use super::*;
 
+    /// The turns of the epochs from this one on, each committed after so long before the next begins, until there are no more.
+    fn turns(ticker: &mut Ticker, from: Epoch, took: Duration) -> Vec<Range<i64>> {
+        let mut all = Vec::new();
+        for epoch in from.. {
+            let Some(turns) = ticker.turns(epoch) else { break };
+            assert_eq!(ticker.turns(epoch), None, "once an epoch");
+            assert!(!ticker.is_due(LONGEST), "a tick waits until what the last one brought is taken over");
+            all.push(turns);
+            ticker.committed(epoch, took);
+        }
+        all
+    }
+
     #[test]
-    fn each_part_has_a_turn_in_an_epoch_of_its_own_after_a_tick() {
+    fn each_part_has_a_turn_after_a_tick() {
         let mut ticker = Ticker::new();
         assert!(ticker.is_due(Duration::ZERO), "the first tick waits for nothing");
-        assert_eq!((ticker.tick(1), ticker.turn(2)), (0, None), "at the start there is nothing to take over");
+        assert_eq!((ticker.tick(1), ticker.turns(2)), (0, None), "at the start there is nothing to take over");
 
         assert_eq!(ticker.tick(10), 1);
-        assert_eq!(ticker.turn(10), None, "the tick has its epoch to itself");
-        for (part, epoch) in (0..PARTS).zip(11..) {
-            assert!(!ticker.is_due(LONGEST), "a tick waits until what the last one brought is taken over");
-            assert_eq!(ticker.turn(epoch), Some(part));
-            assert_eq!(ticker.turn(epoch), None, "one turn an epoch");
-            ticker.committed(epoch - 1, Duration::ZERO);
-        }
-        assert_eq!((ticker.turn(1_000), ticker.under_way.is_some()), (None, true), "the last is not committed");
-        ticker.committed(1_000, Duration::ZERO);
-        assert!(ticker.under_way.is_none());
+        assert_eq!(ticker.turns(10), None, "the tick has its epoch to itself");
+        let slow = turns(&mut ticker, 11, 2 * SLOW);
+        assert_eq!(
+            slow,
+            (0..PARTS).map(|turn| turn..turn + 1).collect::<Vec<_>>(),
+            "one by one while commits are slow"
+        );
+
+        ticker.tick(1_000);
+        let quick = turns(&mut ticker, 1_001, QUICK / 2);
+        assert!(quick.len() < 12, "few epochs where commits are quick: {quick:?}");
+        assert!(quick.windows(2).all(|pair| pair[0].end == pair[1].start), "{quick:?}");
+        assert_eq!((quick[0].start, quick[quick.len() - 1].end), (PARTS, 2 * PARTS), "each part once: {quick:?}");
+
+        ticker.tick(2_000);
+        let again = turns(&mut ticker, 2_001, 2 * SLOW);
+        assert!(again.len() as i64 > PARTS / 2, "fewer at once as soon as commits are slow: {again:?}");
     }
 
     #[test]
@@ -126,8 +164,8 @@ mod tests {
         ticker.tick(1);
         ticker.tick(2);
         for epoch in 3..1_000 {
-            ticker.turn(epoch);
-            ticker.committed(epoch, Duration::from_millis(if epoch == 30 { 100 } else { 10 }));
+            ticker.turns(epoch);
+            ticker.committed(epoch, Duration::from_millis(if epoch == 30 { 100 } else { 20 }));
         }
         let mut after = |seconds| {
             ticker.last =

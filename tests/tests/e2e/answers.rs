@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 const PATIENCE: Duration = Duration::from_secs(120);
+/// So often a question is asked while the views change.
+const TRIES: usize = 300;
 
 /// Items of a page, so that most lists have several.
 const PAGE: usize = 23;
@@ -50,11 +52,12 @@ async fn check(api: &Api, client: &Client, question: &Question) -> (usize, usize
     let Question { path, parameters, sql } = question;
     let what = format!("{path} {parameters:?}");
     let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    for _ in 0..20 {
+    for _ in 0..TRIES {
         let before = epoch(client).await;
         let pages = api.pages(path, &parameters, PAGE).await;
         let mut expected = select(client, sql).await;
         if epoch(client).await != before {
+            tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         }
         for page in &pages {
@@ -83,7 +86,7 @@ async fn check(api: &Api, client: &Client, question: &Question) -> (usize, usize
 
 async fn check_overview(api: &Api, client: &Client, zone: &str, parameters: &[(&str, &str)], condition: &str) {
     let now = || jiff::Timestamp::now().in_tz(zone).expect("a zone").date().to_string();
-    for _ in 0..20 {
+    for _ in 0..TRIES {
         let (before, today) = (epoch(client).await, now());
         let answer = api.ask("overview", parameters, None).await;
         let days = "select array_agg(day::text order by day) from \
@@ -95,6 +98,7 @@ async fn check_overview(api: &Api, client: &Client, zone: &str, parameters: &[(&
         let day = asked.unwrap_or(latest);
         let totals = select(client, &totals(&day, condition)).await;
         if epoch(client).await != before || now() != today {
+            tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         }
         let expected = json!({

@@ -192,7 +192,8 @@ async fn running() -> Running {
     let api = Api::start(&mut suite).await;
     agency.place(&suite.inbox, &agency.files("b"));
     let filled =
-        "select count(*) from views.sales_day having count(*) > 0 and (select count(*) > 0 from views.reconciliation)";
+        "select from views.progress where exists (select from views.sales_day) and exists (select from views.reconciliation)
+         and exists (select from views.fan_clusters)";
     let check = |client: tokio_postgres::Client| async move {
         let filled = client.query_opt(filled, &[]).await?.is_some();
         Ok(if filled { Vec::new() } else { vec!["the views are empty".to_owned()] })
