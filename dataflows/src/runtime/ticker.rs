@@ -73,8 +73,8 @@ impl Ticker {
         // At the start there is nothing to be taken over part by part, and how long it takes says nothing of what comes.
         if !self.is_first() {
             self.turns_left = PARTS;
-            // More fans may move than the last time.
-            self.at_once = (self.at_once / 4).max(1);
+            // The last time perhaps nobody moved.
+            self.at_once = 1;
             self.under_way = Some((epoch, epoch));
             self.slowest = Duration::ZERO;
         }
