@@ -175,7 +175,7 @@ impl Job {
             return;
         }
         let epoch = self.inputs.epoch();
-        if let Some(turns) = self.ticker.turns(epoch) {
+        if let Some(turns) = self.ticker.turns(epoch, self.shared.quiet()) {
             turns.for_each(|turn| self.inputs.turn(turn));
         } else if self.ticker.is_due(self.shared.quiet()) {
             self.inputs.tick(self.ticker.tick(epoch));

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! At most once a second. While rows come, seldom enough that hardly any of them waits for what a tick makes move. As soon as rows
-//! have stopped coming, nobody waits, and figures settle at once. How many parts have their turn in one epoch follows from how long the
-//! epoch before took: where fans are few, all are through after some commits; where they are many, each commit stays small.
+//! have stopped coming, nobody waits, and figures settle at once: how many parts have their turn in one epoch then follows from how long
+//! the epoch before took, so that where fans are few, all are through after some commits.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -82,11 +82,12 @@ impl Ticker {
         self.next_tick - 1
     }
 
-    /// The numbers of the turns that are given in this epoch, if some are.
-    pub(super) fn turns(&mut self, epoch: Epoch) -> Option<Range<i64>> {
+    /// The numbers of the turns that are given in this epoch, if some are and no row has come for so long.
+    pub(super) fn turns(&mut self, epoch: Epoch, quiet: Duration) -> Option<Range<i64>> {
         let (_, last) = self.under_way.as_mut().filter(|(_, last)| *last < epoch && self.turns_left > 0)?;
         *last = epoch;
-        let turns = self.next_turn..self.next_turn + self.at_once.min(self.turns_left);
+        let at_once = if quiet >= TICK { self.at_once } else { 1 };
+        let turns = self.next_turn..self.next_turn + at_once.min(self.turns_left);
         self.turns_left -= turns.end - turns.start;
         self.next_turn = turns.end;
         Some(turns)
@@ -120,11 +121,11 @@ mod tests {
     use super::*;
 
     /// The turns of the epochs from this one on, each committed after so long before the next begins, until there are no more.
-    fn turns(ticker: &mut Ticker, from: Epoch, took: Duration) -> Vec<Range<i64>> {
+    fn turns(ticker: &mut Ticker, from: Epoch, took: Duration, quiet: Duration) -> Vec<Range<i64>> {
         let mut all = Vec::new();
         for epoch in from.. {
-            let Some(turns) = ticker.turns(epoch) else { break };
-            assert_eq!(ticker.turns(epoch), None, "once an epoch");
+            let Some(turns) = ticker.turns(epoch, quiet) else { break };
+            assert_eq!(ticker.turns(epoch, quiet), None, "once an epoch");
             assert!(!ticker.is_due(LONGEST), "a tick waits until what the last one brought is taken over");
             all.push(turns);
             ticker.committed(epoch, took);
@@ -136,11 +137,11 @@ mod tests {
     fn each_part_has_a_turn_after_a_tick() {
         let mut ticker = Ticker::new();
         assert!(ticker.is_due(Duration::ZERO), "the first tick waits for nothing");
-        assert_eq!((ticker.tick(1), ticker.turns(2)), (0, None), "at the start there is nothing to take over");
+        assert_eq!((ticker.tick(1), ticker.turns(2, TICK)), (0, None), "at the start there is nothing to take over");
 
         assert_eq!(ticker.tick(10), 1);
-        assert_eq!(ticker.turns(10), None, "the tick has its epoch to itself");
-        let slow = turns(&mut ticker, 11, 2 * SLOW);
+        assert_eq!(ticker.turns(10, TICK), None, "the tick has its epoch to itself");
+        let slow = turns(&mut ticker, 11, 2 * SLOW, TICK);
         assert_eq!(
             slow,
             (0..PARTS).map(|turn| turn..turn + 1).collect::<Vec<_>>(),
@@ -148,14 +149,14 @@ mod tests {
         );
 
         ticker.tick(1_000);
-        let quick = turns(&mut ticker, 1_001, QUICK / 2);
+        let quick = turns(&mut ticker, 1_001, QUICK / 2, TICK);
         assert!(quick.len() < 12, "few epochs where commits are quick: {quick:?}");
         assert!(quick.windows(2).all(|pair| pair[0].end == pair[1].start), "{quick:?}");
         assert_eq!((quick[0].start, quick[quick.len() - 1].end), (PARTS, 2 * PARTS), "each part once: {quick:?}");
 
         ticker.tick(2_000);
-        let again = turns(&mut ticker, 2_001, 2 * SLOW);
-        assert!(again.len() as i64 > PARTS / 2, "fewer at once as soon as commits are slow: {again:?}");
+        let again = turns(&mut ticker, 2_001, QUICK / 2, Duration::ZERO);
+        assert_eq!(again.len() as i64, PARTS, "one by one while rows come: {again:?}");
     }
 
     #[test]
@@ -164,7 +165,7 @@ mod tests {
         ticker.tick(1);
         ticker.tick(2);
         for epoch in 3..1_000 {
-            ticker.turns(epoch);
+            ticker.turns(epoch, Duration::ZERO);
             ticker.committed(epoch, Duration::from_millis(if epoch == 30 { 100 } else { 20 }));
         }
         let mut after = |seconds| {
